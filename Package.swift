@@ -1,0 +1,102 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// Settings of every target of ours: Swift 6 language mode comes with the tools version, warnings are errors.
+let house: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// Targets that call C say `unsafe` at each call, which is the point there.
+let driver: [SwiftSetting] = house + [.strictMemorySafety()]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], settings: [SwiftSetting] = house) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: house)
+}
+
+func system(_ name: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+var targets: [Target] = [
+    // Debian's C libraries, each imported by exactly one target.
+    system("CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+    system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+    system("CRocksDB", pkgConfig: "rocksdb", apt: "librocksdb-dev"),
+    system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+
+    // The core: pure, no Foundation.
+    library("Canonical"),
+    library("Crypto", ["Canonical", "CSodium", "COpenSSL"], settings: driver),
+    library("Ledger", ["Canonical", "Crypto"]),
+    library("Chain", ["Canonical", "Crypto", "Ledger"]),
+
+    // Seams and their drivers.
+    library("Concurrency"),
+    library("Storage", ["Concurrency"]),
+    library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
+    library("Ordering", ["Canonical", "Concurrency", "Crypto", "Chain"]),
+    library("SQLite", ["CSQLite"], settings: driver),
+
+    // The node and what stands around it.
+    library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
+    library("Wallet", ["Canonical", "Crypto", "Ledger", "Chain"]),
+    library("Registrar", ["SQLite", "Ledger"]),
+    library("Intake"),
+    library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
+
+    // The command line.
+    library("Terminal"),
+    library(
+        "Commands",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node", "Wallet",
+            "Registrar", "Intake", "Terminal",
+        ]),
+    .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
+
+    // Tests.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: house),
+    tests("CanonicalTests", ["Canonical"]),
+    tests("CryptoTests", ["Canonical", "Crypto"]),
+    tests("LedgerTests", ["Canonical", "Crypto", "Ledger"]),
+    tests("ChainTests", ["Canonical", "Crypto", "Ledger", "Chain"]),
+    tests("StorageTests", ["Storage", "StorageRocksDB"]),
+    tests("NodeTests", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation", "Wallet"]),
+    tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
+    tests("IntakeTests", ["Intake"]),
+    tests("TerminalTests", ["Terminal"]),
+    tests("CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
+    tests("ProjectTests", []),
+]
+
+// The fuzz targets need `-sanitize=fuzzer`, so an ordinary build leaves them out (`make fuzz` sets the variable).
+if ProcessInfo.processInfo.environment["LIANFEN_FUZZ"] != nil {
+    let fuzz: [(String, [Target.Dependency])] = [
+        ("FuzzCanonical", ["Canonical", "Crypto", "Ledger", "Chain"]),
+        ("FuzzCSV", ["Intake"]),
+        ("FuzzMapping", ["Intake"]),
+        ("FuzzProof", ["Canonical", "Crypto", "Ledger", "Chain", "Wallet"]),
+    ]
+    targets += fuzz.map { name, dependencies in
+        .executableTarget(
+            name: name, dependencies: dependencies, path: "Fuzz/\(name)", swiftSettings: house,
+            linkerSettings: [.unsafeFlags(["-use-ld=lld"])])
+    }
+}
+
+let package = Package(
+    name: "lianfen",
+    products: [
+        .executable(name: "lianfen", targets: ["lianfen"]),
+        .library(name: "Wallet", targets: ["Wallet"]),
+    ],
+    targets: targets
+)

@@ -1,0 +1,42 @@
+// OpenSSL's EVP digests. Imported by the target Crypto alone.
+#ifndef LIANFEN_OPENSSL_SHIM_H
+#define LIANFEN_OPENSSL_SHIM_H
+
+#include <openssl/evp.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// A digest context costs more to make than a short digest to compute (0.1 µs with a kept context, 0.4 µs without), so
+// each thread keeps one; the key's destructor frees it with its thread.
+static pthread_once_t lf_sha256_once = PTHREAD_ONCE_INIT;
+static pthread_key_t lf_sha256_key;
+static EVP_MD *lf_sha256_method;
+
+static void lf_sha256_free(void *context) { EVP_MD_CTX_free((EVP_MD_CTX *)context); }
+
+static void lf_sha256_start(void) {
+    lf_sha256_method = EVP_MD_fetch(NULL, "SHA256", NULL);
+    pthread_key_create(&lf_sha256_key, lf_sha256_free);
+}
+
+static inline EVP_MD_CTX *lf_sha256_context(void) {
+    static __thread EVP_MD_CTX *kept;
+    if (kept == NULL) {
+        pthread_once(&lf_sha256_once, lf_sha256_start);
+        kept = EVP_MD_CTX_new();
+        pthread_setspecific(lf_sha256_key, kept);
+        EVP_DigestInit_ex2(kept, lf_sha256_method, NULL);
+    }
+    return kept;
+}
+
+/// SHA-256 of two byte ranges, one after the other; the second may be empty. Returns 1 on success.
+static inline int lf_sha256(const void *a, size_t a_count, const void *b, size_t b_count, uint8_t out[32]) {
+    EVP_MD_CTX *context = lf_sha256_context();
+    return EVP_DigestInit_ex2(context, NULL, NULL) == 1 && EVP_DigestUpdate(context, a, a_count) == 1 &&
+           (b_count == 0 || EVP_DigestUpdate(context, b, b_count) == 1) &&
+           EVP_DigestFinal_ex(context, out, NULL) == 1;
+}
+
+#endif

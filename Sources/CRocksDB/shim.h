@@ -1,0 +1,2 @@
+// RocksDB's C interface. Imported by the target StorageRocksDB alone.
+#include <rocksdb/c.h>

@@ -1,0 +1,55 @@
+/// One key space of a node's directory; the raw value names its column family. Append, never rename: the names are on
+/// disk. Heights are 8 bytes big-endian, so that keys sort by height.
+public enum Column: String, CaseIterable, Sendable {
+    // Written before a vote, in one synced batch.
+
+    /// height → entry as it was ordered (raw bytes; the genesis block's row holds the genesis itself).
+    case blocks
+    /// height → header.
+    case headers
+    /// height → the vote lock: the whole signed vote message of that height.
+    case locks
+
+    // Written after the certificate, in one batch with `meta/height`.
+
+    /// name → value: `format`, `chain` (genesis hash), `height` (newest height whose rows stand in the tables).
+    case meta
+    /// height → certificate.
+    case certificates
+    /// height → receipts of its transactions, in the entry's order.
+    case receipts
+    /// transaction id (32) → height (8), index in the entry (4). Only transactions that burnt their nonce.
+    case transactions
+
+    // Rows that change: leaves of the state tree.
+
+    /// empty key → the chain's parameters.
+    case parameters
+    /// organisation id (4, big-endian) → organisation.
+    case organisations
+    /// unit code (16, zero-padded), version (4, big-endian) → program.
+    case programs
+    /// unit code (16) → the unit's issuer, newest version and supply totals.
+    case units
+    /// account id (16) → account with its credentials.
+    case accounts
+    /// account id (16), unit code (16) → holding: totals and lots.
+    case holdings
+    /// hold id (32) → reservation.
+    case holds
+    /// natural key digest (32) → accrual with points still pending.
+    case accruals
+    /// natural key digest (32) → what was clawed back of an accrual.
+    case clawbacks
+
+    // Rows only ever added: an append-only Merkle tree with one leaf a height.
+
+    /// natural key digest (32) → the accrual line as first accepted.
+    case keys
+    /// natural key digest (32) → final totals of an accrual that was pending once.
+    case settled
+    /// validUntil (8), sender, nonce → transaction id and place; rows leave once block time has passed validUntil.
+    case replays
+    /// column name, 0, height (8) → leaf digest of that height's additions.
+    case additions
+}

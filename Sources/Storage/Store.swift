@@ -1,0 +1,57 @@
+/// A node's directory: ordered byte keys in columns, atomic batches, one writer.
+///
+/// The persistence contract, in the order in which a node keeps it:
+/// 1. Before a vote leaves the process: one **synced** batch with the block, its header and the vote lock.
+/// 2. After its certificate: one batch with state rows, logs, receipts, indexes and `meta/height`. It need not be
+///    synced, since the blocks are the log from which it can be made again; but it is never visible without (1).
+/// 3. At open: blocks above `meta/height` are executed again and must give the stored headers.
+///
+/// `get` and `scan` may be called from any thread, also while another thread writes; they never see half a batch.
+public protocol Store: AnyObject, Sendable {
+    /// The value under a key, or nil where there is none.
+    /// - Throws: ``StorageError`` with `.corrupt` or `.inputOutput`.
+    func get(_ column: Column, _ key: [UInt8]) throws(StorageError) -> [UInt8]?
+
+    /// Visits rows in key order, beginning at the first key ≥ `start` (descending: at the last key ≤ `start`), until
+    /// `body` answers false or rows end. `nil` begins at the very first (descending: the very last) row.
+    func scan(
+        _ column: Column, from start: [UInt8]?, descending: Bool, _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
+    ) throws(StorageError)
+
+    /// Applies the batch whole or not at all. With `synced` it is on stable storage when this returns.
+    /// - Throws: ``StorageError`` with `.diskFull`, `.readOnly`, `.inputOutput`; nothing of the batch is visible then.
+    func write(_ batch: WriteBatch, synced: Bool) throws(StorageError)
+
+    /// Releases the directory. Later calls throw `.closed`.
+    func close()
+}
+
+extension Store {
+    public func scan(
+        _ column: Column, _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
+    ) throws(StorageError) {
+        try scan(column, from: nil, descending: false, body)
+    }
+}
+
+/// Changes to be applied together, in order; a later change of the same key wins.
+public struct WriteBatch: Sendable {
+    public enum Change: Sendable {
+        case put(Column, key: [UInt8], value: [UInt8])
+        case delete(Column, key: [UInt8])
+    }
+
+    public private(set) var changes: [Change] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { changes.isEmpty }
+
+    public mutating func put(_ column: Column, _ key: [UInt8], _ value: [UInt8]) {
+        changes.append(.put(column, key: key, value: value))
+    }
+
+    public mutating func delete(_ column: Column, _ key: [UInt8]) {
+        changes.append(.delete(column, key: key))
+    }
+}
