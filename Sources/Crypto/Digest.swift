@@ -60,6 +60,22 @@ public struct Digest: Hashable, Comparable, Sendable {
         let word = index < 128 ? (index < 64 ? words.0 : words.1) : (index < 192 ? words.2 : words.3)
         return word >> UInt64(63 - index % 64) & 1 == 1
     }
+
+    /// How many bits, from the first, are the same in both.
+    @inlinable
+    public func commonBits(with other: Self) -> Int {
+        let first = words.0 ^ other.words.0
+        if first != 0 { return first.leadingZeroBitCount }
+        let second = words.1 ^ other.words.1
+        if second != 0 { return 64 + second.leadingZeroBitCount }
+        let third = words.2 ^ other.words.2
+        if third != 0 { return 128 + third.leadingZeroBitCount }
+        return 192 + (words.3 ^ other.words.3).leadingZeroBitCount
+    }
+
+    /// The first 8 bytes as a number: sorts digests, but for ties, without moving them.
+    @inlinable
+    public var leadingWord: UInt64 { words.0 }
 }
 
 extension Digest: Canonical {
