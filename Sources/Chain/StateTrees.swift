@@ -92,7 +92,8 @@ public struct StateTrees: Sendable {
 
     /// Lets go of heights below this one.
     public mutating func release(below height: UInt64) {
-        snapshots.removeAll { $0.height < height && $0.height < snapshots.last!.height }
+        let head = snapshots.last!.height
+        snapshots.removeAll { $0.height < min(height, head) }
         for (table, version) in snapshots[0].versions { trees[table]!.retire(before: version) }
     }
 
