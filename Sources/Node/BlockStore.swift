@@ -1,0 +1,294 @@
+import Canonical
+public import Chain
+public import Crypto
+public import Ledger
+public import Storage
+
+/// A node's directory in the words of the chain: what stands under which key.
+public struct BlockStore: Sendable {
+    public let store: any Store
+
+    public init(_ store: any Store) { self.store = store }
+
+    private static let chainKey = Array("chain".utf8)
+    private static let heightKey = Array("height".utf8)
+    private static let carriedKey = Array("carried".utf8)
+
+    private static func logKey(_ table: Table) -> [UInt8] { Array("log/\(table.rawValue)".utf8) }
+
+    public static func column(_ table: Table) -> Column {
+        switch table {
+        case .accounts: .accounts
+        case .accruals: .accruals
+        case .clawbacks: .clawbacks
+        case .holdings: .holdings
+        case .holds: .holds
+        case .organisations: .organisations
+        case .parameters: .parameters
+        case .programs: .programs
+        case .units: .units
+        case .keys: .keys
+        case .replays: .replays
+        case .settled: .settled
+        }
+    }
+
+    // MARK: Reading
+
+    /// The genesis that the directory was made with; none where it is empty.
+    public func genesis() throws(StorageError) -> Genesis? {
+        guard let bytes = try store.get(.blocks, bigEndianBytes(0)) else { return nil }
+        let genesis: Genesis = try decode(bytes, "genesis")
+        guard try store.get(.meta, Self.chainKey) == genesis.hash.bytes else { throw damaged("the chain's hash") }
+        return genesis
+    }
+
+    /// Newest height whose rows stand in the tables.
+    public func height() throws(StorageError) -> UInt64 { try number(Self.heightKey) }
+
+    /// Height of the newest certificate carried up to there.
+    public func carried() throws(StorageError) -> UInt64 { try number(Self.carriedKey) }
+
+    public func header(_ height: UInt64) throws(StorageError) -> Header? { try row(.headers, height) }
+    public func block(_ height: UInt64) throws(StorageError) -> [UInt8]? {
+        try store.get(.blocks, bigEndianBytes(height))
+    }
+    public func certificate(_ height: UInt64) throws(StorageError) -> Certificate? { try row(.certificates, height) }
+    public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
+
+    public func receipts(_ height: UInt64) throws(StorageError) -> [Receipt]? {
+        guard let bytes = try store.get(.receipts, bigEndianBytes(height)) else { return nil }
+        return (try decode(bytes, "receipts of height \(height)") as List<Receipt>).values
+    }
+
+    /// Where a transaction stands that burnt its nonce.
+    public func place(_ id: TransactionID) throws(StorageError) -> Place? {
+        guard let bytes = try store.get(.transactions, id.bytes) else { return nil }
+        return try decode(bytes, "place of a transaction")
+    }
+
+    /// Whether a vote lock was ever written here.
+    public func newestLock() throws(StorageError) -> UInt64? { try newest(.locks) }
+
+    /// The newest position whose entry stands here.
+    public func newestBlock() throws(StorageError) -> UInt64 { try newest(.blocks) ?? 0 }
+
+    public func newestCertificate() throws(StorageError) -> Certificate? {
+        guard let height = try newest(.certificates) else { return nil }
+        return try certificate(height)
+    }
+
+    public func account(_ id: AccountID) throws(StorageError) -> Account? {
+        try value(.accounts, id.bytes, "account")
+    }
+    public func holding(_ account: AccountID, _ unit: UnitCode) throws(StorageError) -> Holding? {
+        try value(.holdings, account.bytes + unit.paddedBytes, "holding")
+    }
+    public func unit(_ code: UnitCode) throws(StorageError) -> Unit? { try value(.units, code.paddedBytes, "unit") }
+
+    public func units() throws(StorageError) -> [Unit] { try all(.units).map(\.row) }
+
+    /// An account's holdings, in ascending order of unit.
+    public func holdings(_ account: AccountID) throws(StorageError) -> [(unit: UnitCode, holding: Holding)] {
+        var rows: [(key: [UInt8], value: [UInt8])] = []
+        try store.scan(.holdings, from: account.bytes, descending: false) { key, value in
+            guard key.starts(with: account.bytes) else { return false }
+            rows.append((key, value))
+            return true
+        }
+        var out: [(unit: UnitCode, holding: Holding)] = []
+        for (key, value) in rows {
+            guard let unit = UnitCode(String(decoding: key[16...].prefix { $0 != 0 }, as: UTF8.self)) else {
+                throw damaged("a holding's key")
+            }
+            out.append((unit, try decode(value, "holding")))
+        }
+        return out
+    }
+
+    private func number(_ key: [UInt8]) throws(StorageError) -> UInt64 {
+        guard let bytes = try store.get(.meta, key) else { return 0 }
+        guard bytes.count == 8 else { throw damaged("a number in meta") }
+        return bytes.reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private func newest(_ column: Column) throws(StorageError) -> UInt64? {
+        var found: UInt64?
+        try store.scan(column, from: nil, descending: true) { key, _ in
+            found = key.reduce(0) { $0 << 8 | UInt64($1) }
+            return false
+        }
+        return found
+    }
+
+    private func row<Row: Canonical>(_ column: Column, _ height: UInt64) throws(StorageError) -> Row? {
+        try value(column, bigEndianBytes(height), "\(column.rawValue) of height \(height)")
+    }
+
+    private func value<Row: Canonical>(_ column: Column, _ key: [UInt8], _ what: String) throws(StorageError) -> Row? {
+        guard let bytes = try store.get(column, key) else { return nil }
+        return try decode(bytes, what)
+    }
+
+    func all<Row: Canonical>(_ column: Column) throws(StorageError) -> [(key: [UInt8], row: Row)] {
+        var raw: [(key: [UInt8], value: [UInt8])] = []
+        try store.scan(column) { key, value in
+            raw.append((key, value))
+            return true
+        }
+        var rows: [(key: [UInt8], row: Row)] = []
+        rows.reserveCapacity(raw.count)
+        for (key, value) in raw { rows.append((key, try decode(value, column.rawValue))) }
+        return rows
+    }
+
+    private func decode<Row: Canonical>(_ bytes: [UInt8], _ what: String) throws(StorageError) -> Row {
+        do throws(DecodingError) { return try Row(canonicalBytes: bytes) } catch {
+            throw damaged("\(what): \(error)")
+        }
+    }
+
+    private func damaged(_ what: String) -> StorageError {
+        StorageError(
+            .corrupt, "a stored value does not decode (\(what)); restore the directory or let it join afresh",
+            place: "the node's directory")
+    }
+
+    // MARK: Writing
+
+    /// What a new directory begins with.
+    public static func genesisBatch(_ genesis: Genesis) -> WriteBatch {
+        var batch = WriteBatch()
+        batch.put(.meta, chainKey, genesis.hash.bytes)
+        batch.put(.blocks, bigEndianBytes(0), genesis.canonicalBytes)
+        batch.put(.headers, bigEndianBytes(0), Executor.genesisHeader(genesis).canonicalBytes)
+        add(Ledger.genesisChanges(genesis), to: &batch)
+        let trees = StateTrees(genesis: genesis)
+        add(trees.logs(at: 0)!, height: 0, carried: 0, to: &batch)
+        return batch
+    }
+
+    /// Before a vote: the block, its header and, where this node votes, its lock. To be synced.
+    public static func lockBatch(_ block: Executor.Block, lock: Vote?) -> WriteBatch {
+        let key = bigEndianBytes(block.header.height)
+        var batch = WriteBatch()
+        batch.put(.blocks, key, block.decoded.raw)
+        batch.put(.headers, key, block.header.canonicalBytes)
+        if let lock { batch.put(.locks, key, lock.canonicalBytes) }
+        return batch
+    }
+
+    /// After a certificate: all that blocks up to `height` changed, together with that height.
+    public static func commitBatch(
+        _ blocks: [Executor.Block], certificates: [Certificate], logs: [Table: StateTrees.LogTree]
+    ) -> WriteBatch {
+        var batch = WriteBatch()
+        for block in blocks {
+            add(block.output.changes, to: &batch)
+            for key in block.output.replaysLeft { batch.delete(.replays, key) }
+            let key = bigEndianBytes(block.header.height)
+            batch.put(.receipts, key, List(values: block.output.receipts).canonicalBytes)
+            for (id, index) in block.output.burnt {
+                batch.put(
+                    .transactions, id.bytes, Place(height: block.header.height, index: index).canonicalBytes)
+            }
+        }
+        for certificate in certificates {
+            batch.put(.certificates, bigEndianBytes(certificate.height), certificate.canonicalBytes)
+        }
+        let last = blocks[blocks.count - 1]
+        add(logs, height: last.header.height, carried: last.carried, to: &batch)
+        return batch
+    }
+
+    private static func add(_ changes: [TableChanges], to batch: inout WriteBatch) {
+        for change in changes {
+            let column = column(change.table)
+            for row in change.rows {
+                if let value = row.value {
+                    batch.put(column, row.key, value)
+                } else {
+                    batch.delete(column, row.key)
+                }
+            }
+        }
+    }
+
+    private static func add(
+        _ logs: [Table: StateTrees.LogTree], height: UInt64, carried: UInt64, to batch: inout WriteBatch
+    ) {
+        for table in Table.allCases where table.isLog {
+            batch.put(.meta, logKey(table), logs[table]!.canonicalBytes)
+        }
+        batch.put(.meta, heightKey, bigEndianBytes(height))
+        batch.put(.meta, carriedKey, bigEndianBytes(carried))
+    }
+
+    // MARK: Opening
+
+    /// The executor at the tables' height.
+    /// - Parameter failed: told of a read that failed during execution; the caller then drops the block.
+    public func executor(
+        genesis: Genesis, failed: @escaping @Sendable (StorageError) -> Void
+    ) throws(StorageError) -> Executor {
+        let height = try height()
+        guard let head = try header(height) else { throw damaged("the header of height \(height)") }
+        let store = store
+        let loader: RowLoader = { table, key in
+            do throws(StorageError) { return try store.get(Self.column(table), key) } catch {
+                failed(error)
+                return nil
+            }
+        }
+        var leaves: [Table: [(key: Digest, value: Digest)]] = [:]
+        var logs: [Table: StateTrees.LogTree] = [:]
+        for table in Table.allCases {
+            if table.isLog {
+                guard let bytes = try store.get(.meta, Self.logKey(table)) else { throw damaged("a log's tree") }
+                logs[table] = try decode(bytes, "a log's tree")
+            } else {
+                leaves[table] = try self.leaves(of: table)
+            }
+        }
+        let trees = StateTrees(height: height, leaves: leaves, logs: logs)
+        guard trees.headRoots.stateRoot == head.state else {
+            throw StorageError(
+                .corrupt, "the tables do not give the state root of height \(height); run an audit, restore or rejoin",
+                place: "the node's directory")
+        }
+        var replays: [(key: ReplayKey, row: Replay)] = []
+        for (key, row) in try all(.replays) as [(key: [UInt8], row: Replay)] {
+            replays.append((try decode(key, "a replay's key"), row))
+        }
+        let holds = (try all(.holds) as [(key: [UInt8], row: Hold)]).map { (id: Digest(bytes: $0.key), row: $0.row) }
+        let ledger = Ledger(
+            genesis: genesis, height: height, time: head.time, replays: replays, holds: holds, loader: loader)
+        return Executor(genesis: genesis, ledger: ledger, trees: trees, head: head, carried: try carried())
+    }
+
+    private func leaves(of table: Table) throws(StorageError) -> [(key: Digest, value: Digest)] {
+        var leaves: [(key: Digest, value: Digest)] = []
+        var bad = false
+        try store.scan(Self.column(table)) { key, value in
+            guard let content = try? table.leafContent(of: value) else {
+                bad = true
+                return false
+            }
+            leaves.append((Table.leafKey(key), Table.leafValue(content)))
+            return true
+        }
+        if bad { throw damaged("a row of \(table.rawValue)") }
+        return leaves
+    }
+}
+
+/// A list as a value of its own, as long as its bytes are.
+struct List<Element: Canonical>: Canonical {
+    let values: [Element]
+
+    init(values: [Element]) { self.values = values }
+    func encode(to encoder: inout Encoder) { encoder.sequence(values) }
+    init(from decoder: inout Decoder) throws(DecodingError) {
+        values = try decoder.sequence(max: Entry.transactionsMax)
+    }
+}

@@ -1,0 +1,118 @@
+public import Chain
+public import Crypto
+public import Ledger
+public import Ordering
+public import Storage
+
+/// What can happen to a node. Time comes beside each event; the core asks for none.
+public enum Event: Sendable {
+    /// A client brings a transaction; `request` names the answer.
+    case submit(Transaction, request: UInt64)
+    /// Results of a ``Effect/verify(_:)``.
+    case signatures([(envelope: Digest, verify: Bool)])
+    /// The order says that there may be something new.
+    case wake
+    case log(LogRange)
+    /// A read of the order failed; it is tried again.
+    case logFailed(OrderingError)
+    case appended(position: UInt64, AppendResult)
+    /// Block, header and vote lock of this height are on stable storage.
+    case locked(height: UInt64)
+    /// The tables stand at this height.
+    case committed(height: UInt64)
+    /// A peer's vote.
+    case vote(Vote)
+    /// Asks for a proof of a holding at the newest committed height.
+    case prove(account: AccountID, unit: UnitCode, request: UInt64)
+    /// The directory failed.
+    case failed(StorageError)
+    /// Time has passed.
+    case tick
+}
+
+/// What a node wants done. Effects of one step are carried out in order; those of one kind never overtake each other.
+public enum Effect: Sendable {
+    /// Check all signatures of these, on as many cores as there are.
+    case verify([Transaction])
+    case append([UInt8], position: UInt64)
+    case read(from: UInt64, max: Int)
+    /// Write this with a sync, then say ``Event/locked(height:)``. Nothing of the height leaves the node before.
+    case lock(WriteBatch, height: UInt64)
+    /// Write this after all locks before it, then say ``Event/committed(height:)``.
+    case commit(WriteBatch, height: UInt64)
+    case send(Vote)
+    case answer(request: UInt64, Answer)
+    /// A block is final and stands in the tables.
+    case certified(CertifiedBlock)
+    /// Say ``Event/tick`` at this time, or earlier.
+    case wakeAt(UInt64)
+    /// The node serves nothing any more.
+    case halt(Halt)
+}
+
+/// What a request gets.
+public enum Answer: Sendable, Equatable {
+    /// The transaction's receipt in a certified block.
+    case receipt(Receipt, place: Place)
+    case refused(AdmissionRefusal)
+    case proof(Proof)
+}
+
+/// Why a node does not take a transaction up. None of these is a result on the chain: the same transaction may be
+/// sent again.
+public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
+    case signatureInvalid
+    /// Its validUntil has passed before it was ordered.
+    case expired
+    /// The node holds as many transactions as it may. Try again later.
+    case poolFull
+    /// This sender has as many transactions under way as it may. Wait for answers.
+    case senderBusy(Party)
+    /// The node has stopped.
+    case halted
+
+    public var description: String {
+        switch self {
+        case .signatureInvalid: ResultCode.signatureInvalid.text!.english
+        case .expired: ResultCode.expired.text!.english
+        case .poolFull: "The node holds as many transactions as it may. Send it again later."
+        case .senderBusy(let party): "\(party) has as many transactions under way as it may. Wait for answers first."
+        case .halted: "The node has stopped and takes nothing up."
+        }
+    }
+}
+
+/// A block and what makes it final.
+public struct CertifiedBlock: Sendable {
+    public let block: Executor.Block
+    /// Of this height, or of a later one that makes it final.
+    public let certificate: Certificate
+}
+
+/// Why a node stopped. It keeps its directory as it is.
+public enum Halt: Sendable, Equatable, CustomStringConvertible {
+    /// A quorum certified another header.
+    case diverged(height: UInt64, own: Digest, certified: Digest)
+    /// The order shows other bytes at a position that was executed.
+    case logDiffers(position: UInt64)
+    /// The order's head lies below a position that was executed.
+    case logBehind(head: UInt64, executed: UInt64)
+    /// A stored block gives another header than the stored one.
+    case replayDiffers(height: UInt64)
+    case rulesVersion(UInt32)
+    case storage(StorageError)
+
+    public var description: String {
+        switch self {
+        case .diverged(let height, let own, let certified):
+            "at height \(height) this node computed header \(own) and a quorum certified \(certified); "
+                + "run an audit to learn which table differs"
+        case .logDiffers(let position): "the order shows other bytes at position \(position) than were executed here"
+        case .logBehind(let head, let executed):
+            "the order ends at position \(head), below \(executed), which was executed here"
+        case .replayDiffers(let height): "the stored block \(height) does not give its stored header; run an audit"
+        case .rulesVersion(let version): "the chain's rules have version \(version), which this program does not know"
+        case .storage(let error): "\(error)"
+        }
+    }
+}

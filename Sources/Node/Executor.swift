@@ -1,0 +1,123 @@
+public import Chain
+public import Crypto
+public import Ledger
+
+/// Turns entries into blocks: the one way from raw bytes at a position to a header. The node, the audit and the
+/// simulator all go through it.
+public struct Executor: Sendable {
+    public let genesis: Genesis
+    public let genesisHash: Digest
+    public let set: ValidatorSet
+    private let setHash: Digest
+    var ledger: Ledger
+    public private(set) var trees: StateTrees
+    /// Header of the newest executed height.
+    public private(set) var head: Header
+    /// Height of the newest certificate that entries up to the head carried.
+    public private(set) var carried: UInt64
+
+    /// - Parameters:
+    ///   - head: the header at which the tables stand.
+    ///   - carried: height of the newest certificate carried up to there.
+    public init(genesis: Genesis, ledger: Ledger, trees: StateTrees, head: Header, carried: UInt64) {
+        self.genesis = genesis
+        genesisHash = ledger.genesisHash
+        set = ValidatorSet(genesis)
+        setHash = set.hash
+        self.ledger = ledger
+        self.trees = trees
+        self.head = head
+        self.carried = carried
+    }
+
+    /// The header of block 0.
+    public static func genesisHeader(_ genesis: Genesis) -> Header {
+        let set = ValidatorSet(genesis).hash
+        let hash = genesis.hash
+        return Header(
+            height: 0, parent: .zero, entry: hash, transactions: .zero, receipts: .zero,
+            state: StateTrees(genesis: genesis).headRoots.stateRoot, validators: set, nextValidators: set,
+            rulesVersion: genesis.rulesVersion, time: genesis.time, certificate: .zero)
+    }
+
+    /// An entry that was read and judged as far as it goes without execution.
+    public struct Decoded: Sendable {
+        public let height: UInt64
+        public let raw: [UInt8]
+        public let entryHash: Digest
+        /// None: the bytes make an empty block, for the reason in `fault`.
+        public internal(set) var entry: Entry?
+        public internal(set) var fault: Entry.Fault?
+
+        var transactions: [Transaction] { entry?.transactions ?? [] }
+    }
+
+    /// Reads the bytes at the next position.
+    public func decode(_ raw: [UInt8]) -> Decoded {
+        let height = head.height + 1
+        let hash = Entry.hash(raw: raw)
+        do throws(Entry.Fault) {
+            let entry = try Entry(
+                raw: raw, position: height, previous: head.entry, genesis: genesisHash, set: set)
+            return Decoded(height: height, raw: raw, entryHash: hash, entry: entry, fault: nil)
+        } catch {
+            return Decoded(height: height, raw: raw, entryHash: hash, entry: nil, fault: error)
+        }
+    }
+
+    /// What execution made of an entry.
+    public struct Block: Sendable {
+        public let decoded: Decoded
+        public let header: Header
+        public let output: Ledger.Output
+        public let roots: SubRoots
+        /// Height of the newest certificate carried up to this block.
+        public let carried: UInt64
+        /// The certificate that this entry carried, where it counts.
+        public let certificate: Certificate?
+    }
+
+    /// Executes the next entry.
+    /// - Parameters:
+    ///   - signaturesVerify: what is known of each transaction's signatures.
+    ///   - header: the hash of the own header at a height, to hold a carried certificate against.
+    ///   - certificateVerifies: whether a certificate's signatures hold; the caller may know them already.
+    public mutating func execute(
+        _ decoded: Decoded, signaturesVerify: (Transaction) -> Bool, header own: (UInt64) -> Digest?,
+        certificateVerifies: (Certificate) -> Bool
+    ) -> Block {
+        precondition(decoded.height == head.height + 1, "entries are executed in order")
+        var decoded = decoded
+        var counting: Certificate?
+        if let certificate = decoded.entry?.certificate {
+            if certificate.height < decoded.height, own(certificate.height) == certificate.header,
+                certificateVerifies(certificate)
+            {
+                if certificate.height > carried { counting = certificate }
+            } else {
+                decoded.entry = nil
+                decoded.fault = .certificate
+            }
+        }
+        let time = Header.time(parent: head.time, certificate: counting)
+        let inputs = decoded.transactions.map { Ledger.Input($0, signaturesVerify: signaturesVerify($0)) }
+        let output = ledger.execute(height: decoded.height, time: time, inputs)
+        trees.append(output.changes, height: decoded.height)
+        if let counting { carried = counting.height }
+        let roots = trees.headRoots
+        head = Header(
+            height: decoded.height, parent: head.hash, entry: decoded.entryHash,
+            transactions: MerkleTree.root(of: decoded.transactions.map(\.envelopeDigest)),
+            receipts: MerkleTree.root(of: output.receipts.map(Proof.leaf)), state: roots.stateRoot,
+            validators: setHash, nextValidators: setHash, rulesVersion: genesis.rulesVersion, time: time,
+            certificate: counting?.hash ?? .zero)
+        return Block(
+            decoded: decoded, header: head, output: output, roots: roots, carried: carried, certificate: counting)
+    }
+
+    /// Rows up to `height` stand in the tables.
+    public mutating func stored(upTo height: UInt64) {
+        ledger.stored(upTo: height)
+        trees.release(below: height)
+    }
+}

@@ -1,0 +1,136 @@
+import Chain
+import Crypto
+import Ledger
+
+/// Taking transactions up, and answering for them.
+extension NodeCore {
+    mutating func admit(_ transaction: Transaction, _ request: UInt64, _ now: UInt64) {
+        func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
+        // The same envelope again, while it is under way: one more who waits for it.
+        if pool.join(transaction.envelopeDigest, request) { return }
+        if transaction.body.validUntil < executor.head.time { return refuse(.expired) }
+        if pool.inFlight(transaction.body.sender) >= configuration.inFlightPerSenderMax {
+            return refuse(.senderBusy(transaction.body.sender))
+        }
+        if pool.count >= configuration.poolTransactionsMax
+            || pool.byteCount + transaction.bytes.count > configuration.poolBytesMax
+        {
+            return refuse(.poolFull)
+        }
+        switch signatures[transaction.envelopeDigest] {
+        case true?: pool.add(transaction, request, isReady: true)
+        case false?: refuse(.signatureInvalid)
+        case nil:
+            pool.add(transaction, request, isReady: false)
+            effects.append(.verify([transaction]))
+        }
+    }
+
+    mutating func take(_ results: [(envelope: Digest, verify: Bool)], _ now: UInt64) {
+        for (envelope, verify) in results {
+            signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
+            if verify {
+                pool.makeReady(envelope)
+            } else if let requests = pool.drop(envelope) {
+                for request in requests { effects.append(.answer(request: request, .refused(.signatureInvalid))) }
+            }
+        }
+    }
+
+    /// Answers proofs that can be given at the committed height.
+    mutating func answerProofs() {
+        guard !proofRequests.isEmpty, let certificate = committedCertificate else { return }
+        proofRequests.removeAll { wanted in
+            guard
+                let proof = try? tables.balanceProof(
+                    wanted.account, wanted.unit, header: committedHeader, certificate: certificate,
+                    trees: executor.trees, genesis: executor.genesisHash)
+            else { return false }
+            effects.append(.answer(request: wanted.request, .proof(proof)))
+            return true
+        }
+    }
+}
+
+/// Transactions under way: from admission until their block is committed.
+struct Pool: Sendable {
+    private struct Pooled: Sendable {
+        let transaction: Transaction
+        var requests: [UInt64]
+        /// Its signatures were checked.
+        var isReady: Bool
+    }
+
+    private var pooled: [Digest: Pooled] = [:]
+    /// Envelopes in the order of admission; those no longer pooled are skipped.
+    private var queue: [Digest] = []
+    private var senders: [Party: Int] = [:]
+    private(set) var byteCount = 0
+
+    var count: Int { pooled.count }
+
+    func inFlight(_ sender: Party) -> Int { senders[sender] ?? 0 }
+
+    mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool) {
+        pooled[transaction.envelopeDigest] = Pooled(transaction: transaction, requests: [request], isReady: isReady)
+        byteCount += transaction.bytes.count
+        senders[transaction.body.sender, default: 0] += 1
+        queue.append(transaction.envelopeDigest)
+    }
+
+    mutating func join(_ envelope: Digest, _ request: UInt64) -> Bool {
+        pooled[envelope]?.requests.append(request) != nil
+    }
+
+    mutating func makeReady(_ envelope: Digest) { pooled[envelope]?.isReady = true }
+
+    /// Takes a transaction out; answers who waits for it, or nil where it is not here.
+    mutating func drop(_ envelope: Digest) -> [UInt64]? {
+        guard let out = pooled.removeValue(forKey: envelope) else { return nil }
+        byteCount -= out.transaction.bytes.count
+        let sender = out.transaction.body.sender
+        senders[sender]! -= 1
+        if senders[sender] == 0 { senders[sender] = nil }
+        return out.requests
+    }
+
+    /// All who wait, when the node stops.
+    mutating func drain() -> [UInt64] {
+        let requests = queue.compactMap { pooled[$0]?.requests }.flatMap { $0 }
+        self = Pool()
+        return requests
+    }
+
+    /// The next transactions for an entry, in the order of admission. They stay here until their block is committed.
+    mutating func batch(bytesMax: Int, countMax: Int, skip: (Digest) -> Bool) -> [Transaction] {
+        queue.removeAll { pooled[$0] == nil || skip($0) }
+        var batch: [Transaction] = []
+        var bytes = 0
+        for envelope in queue {
+            guard let next = pooled[envelope], next.isReady else { continue }
+            // Length and bytes, as an entry holds them.
+            bytes += next.transaction.bytes.count + 5
+            guard bytes <= bytesMax, batch.count < countMax else { break }
+            batch.append(next.transaction)
+        }
+        return batch
+    }
+
+    var hasReady: Bool { queue.contains { pooled[$0]?.isReady == true } }
+}
+
+/// What is known of signatures, by envelope: each is checked once. The oldest half goes when there are too many.
+struct SignatureMemory: Sendable {
+    private var young: [Digest: Bool] = [:]
+    private var old: [Digest: Bool] = [:]
+
+    subscript(envelope: Digest) -> Bool? { young[envelope] ?? old[envelope] }
+
+    mutating func note(_ envelope: Digest, _ verify: Bool, max: Int) {
+        if young.count >= max / 2 {
+            old = young
+            young = [:]
+        }
+        young[envelope] = verify
+    }
+}

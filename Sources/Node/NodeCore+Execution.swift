@@ -1,0 +1,186 @@
+import Chain
+import Crypto
+import Ledger
+import Ordering
+
+/// Reading the order, executing its entries, and what follows a certificate.
+extension NodeCore {
+    mutating func read() {
+        if isReading {
+            readAgain = true
+            return
+        }
+        guard incoming.isEmpty, awaiting == nil, logRetryAt == nil else {
+            readAgain = true
+            return
+        }
+        isReading = true
+        readAgain = false
+        // The first time from the newest executed position on, to see that the order still shows what was executed.
+        let from = isFirstRead ? max(executed, 1) : executed + 1
+        effects.append(.read(from: from, max: configuration.readEntriesMax))
+    }
+
+    mutating func take(_ range: LogRange, _ now: UInt64) {
+        isReading = false
+        if isFirstRead {
+            isFirstRead = false
+            if range.head < executed { return halt(.logBehind(head: range.head, executed: executed)) }
+        }
+        for (position, bytes) in range.entries {
+            if position <= executed {
+                guard position != executed || Entry.hash(raw: bytes) == executor.head.entry else {
+                    return halt(.logDiffers(position: position))
+                }
+            } else if position == nextUnread {
+                incoming.append((position, bytes))
+            }
+        }
+        if range.head >= nextUnread { readAgain = true }
+        if let mine = appending, mine.isUnknown, mine.position == nextUnread, range.head < mine.position {
+            // The position is free: the same bytes again, so that they can stand there only once.
+            appending!.isUnknown = false
+            effects.append(.append(mine.bytes, position: mine.position))
+        }
+    }
+
+    /// The first position that is neither executed nor in hand.
+    private var nextUnread: UInt64 { executed + 1 + (awaiting == nil ? 0 : 1) + UInt64(incoming.count) }
+
+    /// Executes what was read, as far as the bound on uncertified heights and known signatures allow.
+    mutating func executeIncoming(_ now: UInt64) {
+        while halted == nil {
+            if let decoded = awaiting {
+                guard decoded.transactions.allSatisfy({ signatures[$0.envelopeDigest] != nil }) else { return }
+                awaiting = nil
+                execute(decoded, now)
+                continue
+            }
+            guard executed - certified < Self.uncertifiedMax else { return }
+            guard let next = incoming.first else { break }
+            incoming.removeFirst()
+            if appending?.position == next.position {
+                // Either ours, and its answer was lost, or another's: what was not ordered stays in the pool.
+                appending = nil
+            }
+            let decoded = executor.decode(next.bytes)
+            let unknown = decoded.transactions.filter { signatures[$0.envelopeDigest] == nil }
+            awaiting = decoded
+            if !unknown.isEmpty { effects.append(.verify(unknown)) }
+        }
+        if readAgain, halted == nil { read() }
+    }
+
+    private mutating func execute(_ decoded: Executor.Decoded, _ now: UInt64) {
+        let block = execute(decoded)
+        if let failure = readFailure() { return halt(.storage(failure)) }
+        let header = block.header
+        let hash = header.hash
+        let lock = mayVote(header.height, now) ? vote(for: header, hash, now) : nil
+        headerHashes[header.height] = hash
+        blocks[header.height] = Executed(block: block, lock: lock, isLocked: false)
+        lastEntryAt = now
+        effects.append(.lock(BlockStore.lockBatch(block, lock: lock), height: header.height))
+        takeCarried(block, now)
+        recount(header.height, now)
+    }
+
+    /// Executes a stored block again: it must give the stored header, and its lock is sent as it was.
+    mutating func executeAgain(_ stored: Stored, _ now: UInt64) {
+        let decoded = executor.decode(stored.raw)
+        for transaction in decoded.transactions {
+            let verify = transaction.signaturesVerify(genesis: executor.genesisHash)
+            signatures.note(transaction.envelopeDigest, verify, max: configuration.signaturesKeptMax)
+        }
+        let block = execute(decoded)
+        if let failure = readFailure() { return halt(.storage(failure)) }
+        guard block.header == stored.header else { return halt(.replayDiffers(height: stored.header.height)) }
+        headerHashes[block.header.height] = block.header.hash
+        blocks[block.header.height] = Executed(block: block, lock: stored.lock, isLocked: true)
+        if let lock = stored.lock {
+            effects.append(.send(lock))
+            count(lock, now)
+        }
+        takeCarried(block, now)
+    }
+
+    private mutating func execute(_ decoded: Executor.Decoded) -> Executor.Block {
+        let hashes = headerHashes
+        let tables = tables
+        let set = executor.set
+        let genesis = executor.genesisHash
+        let votes = votes
+        let known = newestCertificate
+        return executor.execute(
+            decoded, signaturesVerify: { signatures[$0.envelopeDigest] == true },
+            header: { height in
+                // A stored header below the committed height is this node's own.
+                hashes[height] ?? ((try? tables.header(height)) ?? nil)?.hash
+            },
+            certificateVerifies: { certificate in
+                if certificate == known { return true }
+                // Votes that were verified one by one need not be verified again.
+                let counted = votes[certificate.height] ?? [:]
+                let allKnown = certificate.signatures.allSatisfy { part in
+                    guard let vote = counted[part.validator] else { return false }
+                    return vote.header == certificate.header && vote.time == part.time
+                        && vote.signature == part.signature && vote.epoch == certificate.epoch
+                        && vote.round == certificate.round && vote.phase == certificate.phase
+                }
+                if allKnown, certificate.signatures.count >= set.quorum { return true }
+                return (try? certificate.verify(genesis: genesis, set: set)) != nil
+            })
+    }
+
+    /// A certificate that an entry carried is as good as one made here.
+    private mutating func takeCarried(_ block: Executor.Block, _ now: UInt64) {
+        if let certificate = block.certificate, certificate.height > certified { certify(certificate, now) }
+    }
+
+    mutating func locked(_ height: UInt64, _ now: UInt64) {
+        guard blocks[height] != nil else { return }
+        blocks[height]!.isLocked = true
+        if let lock = blocks[height]!.lock {
+            sentAt = now
+            effects.append(.send(lock))
+            count(lock, now)
+        }
+    }
+
+    /// Blocks up to the certificate's height are final: their changes go to the tables in one batch with that height.
+    mutating func certify(_ certificate: Certificate, _ now: UInt64) {
+        let final = (certified + 1...certificate.height).map { blocks[$0]! }
+        certified = certificate.height
+        newestCertificate = certificate
+        certifiedAt = now
+        effects.append(
+            .commit(
+                BlockStore.commitBatch(
+                    final.map(\.block), certificates: [certificate],
+                    logs: executor.trees.logs(at: certificate.height)!),
+                height: certificate.height))
+        certificates[certificate.height] = certificate
+        votes = votes.filter { $0.key > certificate.height }
+    }
+
+    mutating func committed(_ height: UInt64) {
+        guard height > committed else { return }
+        committedCertificate = certificates.removeValue(forKey: height)
+        for final in committed + 1...height {
+            let block = blocks.removeValue(forKey: final)!.block
+            for (index, transaction) in block.decoded.transactions.enumerated() {
+                guard let requests = pool.drop(transaction.envelopeDigest) else { continue }
+                let receipt = block.output.receipts[index]
+                let place = Place(height: final, index: UInt32(index))
+                for request in requests { effects.append(.answer(request: request, .receipt(receipt, place: place))) }
+            }
+            committedHeader = block.header
+            effects.append(.certified(CertifiedBlock(block: block, certificate: committedCertificate!)))
+        }
+        committed = height
+        let floor = min(committed, executor.carried)
+        headerHashes = headerHashes.filter { $0.key >= floor }
+        executor.stored(upTo: height)
+        answerProofs()
+    }
+}

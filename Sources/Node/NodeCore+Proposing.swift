@@ -1,0 +1,90 @@
+import Chain
+import Crypto
+import Ledger
+import Ordering
+
+/// Ordering: whoever holds transactions appends at once; only after a lost append does a node wait, by its distance
+/// from whose turn it is. So a quiet chain waits for nobody, and no leader can be lost.
+extension NodeCore {
+    mutating func propose(_ now: UInt64) {
+        guard let key = configuration.votingKey, signingStopped == nil, ownIndex != nil else { return }
+        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, now >= retryAt else { return }
+        // One below the bound on execution, so that the entry can be executed at once.
+        guard executed - certified < Self.uncertifiedMax else { return }
+        let transactions: [Transaction]
+        if !pool.hasReady {
+            transactions = []
+        } else if now > certifiedAt + Self.clockStaleMilliseconds {
+            // Block time is old, and every deadline would be judged by it: an empty entry first. Its certificate
+            // brings the time; until it comes there is nothing to order.
+            if executed == certified { return append([], key, now) }
+            transactions = []
+        } else {
+            transactions = nextBatch()
+        }
+        if !transactions.isEmpty || now >= lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds {
+            append(transactions, key, now)
+        }
+    }
+
+    private mutating func append(_ transactions: [Transaction], _ key: SecretKey, _ now: UInt64) {
+        let position = executed + 1
+        let certificate = newestCertificate.flatMap { $0.height > executor.carried ? $0 : nil }
+        let entry = Entry(
+            position: position, previous: executor.head.entry, proposer: configuration.validator,
+            certificate: certificate, transactions: transactions)
+        let bytes = entry.signed(genesis: executor.genesisHash, key: key)
+        precondition(bytes.count <= Entry.bytesMax, "an entry of ours fits")
+        appending = Appending(position: position, bytes: bytes, entry: entry)
+        effects.append(.append(bytes, position: position))
+    }
+
+    /// Transactions that are not in a block yet. Those that no block could take any more are answered.
+    private mutating func nextBatch() -> [Transaction] {
+        let underWay = Set(blocks.values.flatMap { $0.block.decoded.transactions.map(\.envelopeDigest) })
+        let batch = pool.batch(
+            bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax, skip: underWay.contains)
+        var live: [Transaction] = []
+        for transaction in batch {
+            if transaction.body.validUntil < executor.head.time {
+                for request in pool.drop(transaction.envelopeDigest) ?? [] {
+                    effects.append(.answer(request: request, .refused(.expired)))
+                }
+            } else {
+                live.append(transaction)
+            }
+        }
+        return live
+    }
+
+    mutating func appended(_ position: UInt64, _ result: AppendResult, _ now: UInt64) {
+        guard let mine = appending, mine.position == position else { return }
+        switch result {
+        case .appended:
+            appending = nil
+            guard position == executed + 1, awaiting == nil, incoming.isEmpty else { return read() }
+            // Our own entry needs no reading back and no second look at its signatures.
+            awaiting = Executor.Decoded(
+                height: position, raw: mine.bytes, entryHash: Entry.hash(raw: mine.bytes), entry: mine.entry,
+                fault: nil)
+        case .taken:
+            appending = nil
+            retryAt = now + turnDistance(at: position + 1) * configuration.stepMilliseconds
+            read()
+        case .unknown:
+            // Read the position: our bytes there mean success, others that it was taken, none the same bytes again.
+            appending!.isUnknown = true
+            read()
+        }
+    }
+
+    private var ownIndex: Int? { executor.set.validators.firstIndex { $0.id == configuration.validator } }
+
+    private func turnDistance(at position: UInt64) -> UInt64 {
+        guard let own = ownIndex else { return 0 }
+        let count = executor.set.count
+        return UInt64((own - executor.set.turn(at: position) + count) % count)
+    }
+
+    var idleTurnMilliseconds: UInt64 { turnDistance(at: executed + 1) * Self.idleStepMilliseconds }
+}

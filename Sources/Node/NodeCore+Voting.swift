@@ -1,0 +1,78 @@
+import Chain
+import Crypto
+import Ledger
+import Ordering
+
+/// Votes: making them once, counting those of others, and noticing what must not be.
+extension NodeCore {
+    /// Whether this node may vote on a height that it executes now.
+    func mayVote(_ height: UInt64, _ now: UInt64) -> Bool {
+        guard configuration.votingKey != nil, signingStopped == nil, height > voteFloor,
+            executor.set[configuration.validator] != nil
+        else { return false }
+        return now + Self.clockBehindMaxMilliseconds >= newestCertificate?.medianTime ?? 0
+    }
+
+    func vote(for header: Header, _ hash: Digest, _ now: UInt64) -> Vote {
+        Vote(
+            signing: hash, height: header.height, epoch: epoch.number, time: max(now, header.time + 1),
+            genesis: executor.genesisHash, validator: configuration.validator, key: configuration.votingKey!)
+    }
+
+    /// Takes a peer's vote.
+    mutating func take(_ vote: Vote, _ now: UInt64) {
+        guard vote.epoch == epoch.number, vote.round == 0, vote.height > certified,
+            vote.height <= executed + Self.votesAheadMax
+        else { return }
+        if let there = votes[vote.height]?[vote.validator], there.header == vote.header { return }
+        guard vote.verifies(genesis: executor.genesisHash, in: executor.set) else { return }
+        if vote.validator == configuration.validator {
+            let own = blocks[vote.height]?.lock
+            if own == nil || own!.header != vote.header {
+                // Another process signs with this key. Two signers are how one validator comes to vote twice.
+                signingStopped =
+                    "a vote for height \(vote.height) under this validator's own key was not made here; "
+                    + "another process uses the key"
+            }
+            return
+        }
+        if let there = votes[vote.height]?[vote.validator] {
+            if equivocations.count < Self.equivocationsMax { equivocations.append((there, vote)) }
+            return
+        }
+        count(vote, now)
+    }
+
+    /// Counts a verified vote, and certifies when a quorum of distinct validators has said the same.
+    mutating func count(_ vote: Vote, _ now: UInt64) {
+        guard vote.height > certified else { return }
+        votes[vote.height, default: [:]][vote.validator] = vote
+        certifyIfQuorum(vote.height, vote.header, now)
+    }
+
+    /// Votes that came before this node had executed their height count from then on.
+    mutating func recount(_ height: UInt64, _ now: UInt64) {
+        for header in Set((votes[height] ?? [:]).values.map(\.header)) { certifyIfQuorum(height, header, now) }
+    }
+
+    private mutating func certifyIfQuorum(_ height: UInt64, _ header: Digest, _ now: UInt64) {
+        guard height > certified, let own = headerHashes[height], height <= executed else { return }
+        let agreeing = (votes[height] ?? [:]).values.filter { $0.header == header }
+        guard agreeing.count >= executor.set.quorum else { return }
+        guard own == header else { return halt(.diverged(height: height, own: own, certified: header)) }
+        // Any quorum will do; the lowest validators are taken so that the choice does not depend on the table's order.
+        let chosen = agreeing.sorted { $0.validator < $1.validator }.prefix(executor.set.quorum)
+        certify(Certificate(joining: Array(chosen)), now)
+    }
+
+    /// Locks of heights that are not certified are sent again, in case they were lost.
+    mutating func resend(_ now: UInt64) {
+        guard executed > certified, now >= sentAt + Self.resendMilliseconds else { return }
+        sentAt = now
+        for height in certified + 1...executed {
+            if let executed = blocks[height], executed.isLocked, let lock = executed.lock {
+                effects.append(.send(lock))
+            }
+        }
+    }
+}

@@ -1,0 +1,248 @@
+public import Chain
+public import Crypto
+public import Ledger
+public import Ordering
+public import Storage
+
+/// A node's decisions as one value: events go in, effects come out. Threads, clock, files and the order lie outside, so
+/// that many nodes can run in one thread from a seed.
+///
+/// The way of a transaction: admit (signatures checked once) → order → execute → lock (synced) → vote → certify →
+/// commit → answer.
+public struct NodeCore: Sendable {
+    /// How a node runs. Limits bound every queue.
+    public struct Configuration: Sendable {
+        public var validator: OrganisationID
+        /// None: it follows and does not vote or propose.
+        public var votingKey: SecretKey?
+        /// Distance from one's turn is worth this much waiting after a lost append.
+        public var stepMilliseconds: UInt64 = 1
+        public var poolTransactionsMax = 65_536
+        public var poolBytesMax = 128 << 20
+        public var inFlightPerSenderMax = 8192
+        /// Signature results that are kept.
+        public var signaturesKeptMax = 262_144
+        public var readEntriesMax = 16
+
+        public init(validator: OrganisationID, votingKey: SecretKey?) {
+            self.validator = validator
+            self.votingKey = votingKey
+        }
+    }
+
+    /// Heights beyond the newest certified one that are executed and voted on.
+    public static let uncertifiedMax: UInt64 = 8
+    /// Heights beyond the newest executed one of which votes are kept.
+    static let votesAheadMax: UInt64 = 16
+    /// Without a certificate for this long, an empty entry goes first, so that block time is fresh.
+    static let clockStaleMilliseconds: UInt64 = 5000
+    /// When nothing was ordered for this long, the validator whose turn it is orders an empty entry, the next after
+    /// another second.
+    static let idleMilliseconds: UInt64 = 5000
+    static let idleStepMilliseconds: UInt64 = 1000
+    static let resendMilliseconds: UInt64 = 1000
+    static let logRetryMilliseconds: UInt64 = 200
+    /// A clock this far behind the newest certified time does not vote.
+    static let clockBehindMaxMilliseconds: UInt64 = 60_000
+
+    let configuration: Configuration
+    let epoch: OrderingEpoch
+    var executor: Executor
+    /// Reads a certified row, and the hash of a stored header.
+    let tables: BlockStore
+    /// Set by a read that failed during execution.
+    let readFailure: @Sendable () -> StorageError?
+
+    // Heights: committed ≤ certified ≤ locked ≤ executed.
+    public internal(set) var certified: UInt64
+    public internal(set) var committed: UInt64
+    public var executed: UInt64 { executor.head.height }
+    /// Executed blocks from `committed + 1` on.
+    var blocks: [UInt64: Executed] = [:]
+    /// Hashes of own headers that certificates to come may name.
+    var headerHashes: [UInt64: Digest] = [:]
+    var newestCertificate: Certificate?
+    var committedCertificate: Certificate?
+    /// Certificates of heights that are being committed.
+    var certificates: [UInt64: Certificate] = [:]
+    var committedHeader: Header
+    /// Own clock when the newest certificate came.
+    var certifiedAt: UInt64
+    /// Heights up to this one are not voted on: a validator without its own locks may have voted there before.
+    var voteFloor: UInt64
+
+    struct Executed: Sendable {
+        let block: Executor.Block
+        let lock: Vote?
+        var isLocked: Bool
+    }
+
+    struct Appending: Sendable {
+        let position: UInt64
+        let bytes: [UInt8]
+        let entry: Entry
+        /// No answer came: reading the position tells what happened.
+        var isUnknown = false
+    }
+
+    // Reading the order.
+    var incoming: [(position: UInt64, bytes: [UInt8])] = []
+    /// An entry whose signatures are being checked.
+    var awaiting: Executor.Decoded?
+    var isReading = false
+    var readAgain = false
+    var logRetryAt: UInt64?
+    var isFirstRead = true
+
+    // Proposing.
+    var appending: Appending?
+    var retryAt: UInt64 = 0
+    var lastEntryAt: UInt64
+
+    // Admission.
+    var pool = Pool()
+    var signatures = SignatureMemory()
+    var proofRequests: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
+
+    // Voting.
+    /// Verified votes by height and validator.
+    var votes: [UInt64: [OrganisationID: Vote]] = [:]
+    var sentAt: UInt64 = 0
+    /// Why this node does not sign any more.
+    public internal(set) var signingStopped: String?
+    /// Two votes of one validator for different headers.
+    public internal(set) var equivocations: [(Vote, Vote)] = []
+    static let equivocationsMax = 64
+
+    public internal(set) var halted: Halt?
+    var effects: [Effect] = []
+
+    /// A block that was stored and not yet committed, to be executed again.
+    public struct Stored: Sendable {
+        public let raw: [UInt8]
+        public let header: Header
+        public let lock: Vote?
+
+        public init(raw: [UInt8], header: Header, lock: Vote?) {
+            self.raw = raw
+            self.header = header
+            self.lock = lock
+        }
+    }
+
+    /// A node as its directory leaves it.
+    /// - Parameters:
+    ///   - executor: at the tables' height.
+    ///   - certificate: of that height.
+    ///   - logHead: head of the order, read linearizably at this start.
+    ///   - hasLock: whether the directory holds any lock of this validator.
+    public init(
+        configuration: Configuration, epoch: OrderingEpoch, executor: Executor, certificate: Certificate?,
+        tables: BlockStore, logHead: UInt64, hasLock: Bool, now: UInt64,
+        readFailure: @escaping @Sendable () -> StorageError?
+    ) {
+        self.configuration = configuration
+        self.epoch = epoch
+        self.executor = executor
+        self.tables = tables
+        self.readFailure = readFailure
+        certified = executor.head.height
+        committed = executor.head.height
+        committedHeader = executor.head
+        newestCertificate = certificate
+        committedCertificate = certificate
+        certifiedAt = min(now, certificate?.medianTime ?? executor.head.time)
+        voteFloor = hasLock ? 0 : logHead
+        headerHashes[executor.head.height] = executor.head.hash
+        lastEntryAt = now
+    }
+
+    /// Takes one event and says what is to be done.
+    public mutating func step(_ event: Event, now: UInt64) -> [Effect] {
+        effects = []
+        if halted != nil {
+            if case .submit(_, let request) = event { effects = [.answer(request: request, .refused(.halted))] }
+            return effects
+        }
+        switch event {
+        case .submit(let transaction, let request): admit(transaction, request, now)
+        case .signatures(let results): take(results, now)
+        case .wake: read()
+        case .log(let range): take(range, now)
+        case .logFailed: logRetryAt = now + Self.logRetryMilliseconds
+        case .appended(let position, let result): appended(position, result, now)
+        case .locked(let height): locked(height, now)
+        case .committed(let height): committed(height)
+        case .vote(let vote): take(vote, now)
+        case .prove(let account, let unit, let request):
+            proofRequests.append((account, unit, request))
+            answerProofs()
+        case .failed(let error): halt(.storage(error))
+        case .tick: break
+        }
+        advance(now)
+        return effects
+    }
+
+    /// Begins: executes stored blocks again, sends their locks again, reads the order.
+    public mutating func start(_ stored: [Stored], now: UInt64) -> [Effect] {
+        effects = []
+        if executor.genesis.rulesVersion != Genesis.rulesVersionKnown {
+            halt(.rulesVersion(executor.genesis.rulesVersion))
+        }
+        for block in stored where halted == nil { executeAgain(block, now) }
+        if halted == nil {
+            read()
+            advance(now)
+        }
+        return effects
+    }
+
+    /// What follows from the state alone, after every event.
+    private mutating func advance(_ now: UInt64) {
+        guard halted == nil else { return }
+        if let at = logRetryAt, now >= at {
+            logRetryAt = nil
+            isReading = false
+            read()
+        }
+        executeIncoming(now)
+        guard halted == nil else { return }
+        propose(now)
+        resend(now)
+        scheduleWake(now)
+    }
+
+    mutating func halt(_ reason: Halt) {
+        halted = reason
+        for request in pool.drain() { effects.append(.answer(request: request, .refused(.halted))) }
+        effects.append(.halt(reason))
+    }
+
+    private mutating func scheduleWake(_ now: UInt64) {
+        var times: [UInt64] = [lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds]
+        if executed > certified { times.append(sentAt + Self.resendMilliseconds) }
+        if let at = logRetryAt { times.append(at) }
+        if retryAt > now { times.append(retryAt) }
+        effects.append(.wakeAt(max(times.min()!, now + 1)))
+    }
+
+    /// One screen's worth of where the node stands.
+    public var status: Status {
+        Status(
+            executed: executed, certified: certified, committed: committed, time: committedHeader.time,
+            stateRoot: committedHeader.state, pooled: pool.count, signingStopped: signingStopped, halted: halted)
+    }
+
+    public struct Status: Sendable {
+        public let executed: UInt64
+        public let certified: UInt64
+        public let committed: UInt64
+        /// Block time of the committed height.
+        public let time: UInt64
+        public let stateRoot: Digest
+        public let pooled: Int
+        public let signingStopped: String?
+        public let halted: Halt?
+    }
+}

@@ -1,0 +1,60 @@
+/// One total order of entries. It is trusted for nothing but order: validity and finality come from the members' own
+/// replay and signatures.
+///
+/// Calls may block; each node makes them from a thread of its own. Implementations answer the same way whichever node
+/// asks.
+public protocol Ordering: AnyObject, Sendable {
+    /// Puts `bytes` at `position` if that is the first free one.
+    func append(_ bytes: [UInt8], at position: UInt64) -> AppendResult
+
+    /// The contiguous entries from `position` on, at most `max` of them and about `bytesMax` bytes, and the head: the
+    /// newest position up to which there is no gap. Linearizable.
+    /// - Throws: ``OrderingError`` where the order cannot be reached, or `position` lies below the floor.
+    func read(from position: UInt64, max: Int, bytesMax: Int) throws(OrderingError) -> LogRange
+
+    /// The lowest position that can still be read.
+    var floor: UInt64 { get }
+
+    var epoch: OrderingEpoch { get }
+
+    /// Calls `wake` after something was appended, from any thread. Only a hint: wakes may be lost, doubled, late.
+    func onWake(_ wake: @escaping @Sendable () -> Void)
+}
+
+public enum AppendResult: Sendable, Equatable {
+    case appended
+    /// Other bytes stand there, or the position is not the first free one.
+    case taken
+    /// No answer came: it may have happened. Read the position to know.
+    case unknown
+}
+
+public struct LogRange: Sendable {
+    public let entries: [(position: UInt64, bytes: [UInt8])]
+    public let head: UInt64
+
+    public init(entries: [(position: UInt64, bytes: [UInt8])], head: UInt64) {
+        self.entries = entries
+        self.head = head
+    }
+}
+
+/// Names one life of the ordering engine. A new one is agreed on by a quorum when the engine is lost.
+public struct OrderingEpoch: Sendable, Equatable {
+    public let number: UInt32
+    /// 16 random bytes, so that an engine started anew is not taken for the one before.
+    public let bytes: [UInt8]
+    public let firstHeight: UInt64
+
+    public init(number: UInt32, bytes: [UInt8], firstHeight: UInt64) {
+        self.number = number
+        self.bytes = bytes
+        self.firstHeight = firstHeight
+    }
+}
+
+public enum OrderingError: Error, Sendable, Equatable {
+    case unreachable(String)
+    /// The position is no longer in the order; peers have it.
+    case belowFloor(UInt64)
+}
