@@ -26,6 +26,7 @@ public struct PublicKey: Hashable, Comparable, Sendable {
     /// Whether `signature` is this key's signature of `message`; a function of these bytes alone.
     public func verifies(_ signature: Signature, of message: [UInt8]) -> Bool {
         guard suite == signature.suite else { return false }
+        Sodium.start()
         return unsafe crypto_sign_verify_detached(signature.bytes, message, UInt64(message.count), raw.bytes) == 0
     }
 }
