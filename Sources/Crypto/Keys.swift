@@ -14,6 +14,7 @@ public struct PublicKey: Hashable, Comparable, Sendable {
 
     public static let byteCount = 33
 
+    /// - Precondition: 32 bytes. Any 32 are taken; those that are no point of the curve verify nothing.
     public init(suite: Suite = .ed25519, bytes: some Collection<UInt8>) {
         self.suite = suite
         raw = Digest(bytes: bytes)
