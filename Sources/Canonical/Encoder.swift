@@ -35,6 +35,7 @@ public struct Encoder: Sendable {
     }
 
     /// A length or a variant number, in the fewest bytes.
+    /// - Precondition: 32 bits hold it. Lengths come from values in memory here, never from outside.
     @inlinable
     public mutating func length(_ value: Int) {
         var rest = UInt32(value)

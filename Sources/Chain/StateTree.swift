@@ -11,8 +11,8 @@ public import Crypto
 /// ``versionsMax`` newer ones exist.
 ///
 /// Cost: 112 bytes a leaf (64 for the leaf, 48 for the one node that joins it to the others; levels at which only one
-/// side is taken have none), at most a quarter more while the arena grows, and the nodes that differ between the
-/// versions held. It is a value whose arrays are large: keep one copy, since changing a second one copies all of it.
+/// side is taken have none), and the nodes that differ between the versions held. It is a value: copying it is cheap
+/// until one copy changes, and copies what it changes in pieces of up to 256 KiB then, so keep one.
 public struct StateTree: Sendable {
     /// One state of the map. Good only with the tree that made it, until it is retired.
     public struct Version: Equatable, Sendable {
@@ -25,10 +25,8 @@ public struct StateTree: Sendable {
     /// Bound on the versions held; a node runs 8 heights ahead of what is certified.
     public static let versionsMax = 64
 
-    private var inners: [Inner] = []
-    private var leaves: [Leaf] = []
-    private var freeInners: [Int32] = []
-    private var freeLeaves: [Int32] = []
+    private var inners = Arena<Inner>()
+    private var leaves = Arena<Leaf>()
     private var held: [Held]
     /// What the update under way no longer links to.
     private var replaced: [Link] = []
@@ -39,10 +37,7 @@ public struct StateTree: Sendable {
     /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort where the keys do not ascend.
     public init(building pairs: [(key: Digest, value: Digest)]) {
         self.init()
-        leaves = Self.ordered(pairs, by: \.key).map { Leaf(key: $0.key, value: $0.value) }
-        precondition(leaves.count <= Int(Int32.max), "a state tree holds at most 2^31 - 1 leaves")
-        inners.reserveCapacity(leaves.count)
-        let links = leaves.indices.map(Link.leaf)
+        let links = Self.ordered(pairs, by: \.key).map { make(Leaf(key: $0.key, value: $0.value)) }
         let link = place(grow(links, links.indices), at: 0)
         held = [Held(version: Version(root: digest(link), number: 0, link: link), replaced: [])]
     }
@@ -124,7 +119,7 @@ public struct StateTree: Sendable {
 // MARK: - Nodes
 
 extension StateTree {
-    /// A place in one of the two arrays: not negative for an inner node, negative for a leaf. Nodes never change while a
+    /// A place in one of the two arenas: not negative for an inner node, negative for a leaf. Nodes never change while a
     /// version reaches them.
     struct Link: Equatable, Sendable {
         let raw: Int32
@@ -181,38 +176,15 @@ extension StateTree {
     private mutating func release(_ count: Int) {
         for index in 0..<count {
             for link in held[index].replaced {
-                if link.isInner { freeInners.append(link.raw) } else { freeLeaves.append(~link.raw) }
+                if link.isInner { inners.release(link.index) } else { leaves.release(link.index) }
             }
         }
         held.removeFirst(count)
     }
 
-    private mutating func make(_ leaf: Leaf) -> Link {
-        if let free = freeLeaves.popLast() {
-            leaves[Int(free)] = leaf
-            return .leaf(Int(free))
-        }
-        Self.makeRoom(in: &leaves)
-        leaves.append(leaf)
-        return .leaf(leaves.count - 1)
-    }
+    private mutating func make(_ leaf: Leaf) -> Link { .leaf(leaves.insert(leaf)) }
 
-    private mutating func make(_ inner: Inner) -> Link {
-        if let free = freeInners.popLast() {
-            inners[Int(free)] = inner
-            return .inner(Int(free))
-        }
-        Self.makeRoom(in: &inners)
-        inners.append(inner)
-        return .inner(inners.count - 1)
-    }
-
-    /// Arrays double when they are full, which is too much of a big tree.
-    private static func makeRoom<Node>(in nodes: inout [Node]) {
-        guard nodes.count == nodes.capacity else { return }
-        precondition(nodes.count < Int(Int32.max), "a state tree holds at most 2^31 - 1 nodes of a kind")
-        nodes.reserveCapacity(nodes.count + nodes.count / 4 + 64)
-    }
+    private mutating func make(_ inner: Inner) -> Link { .inner(inners.insert(inner)) }
 
     /// The digest of a node where it is attached.
     private func digest(_ link: Link) -> Digest {

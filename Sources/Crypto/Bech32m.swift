@@ -1,11 +1,20 @@
 /// Bech32m (BIP 350): bytes as text that is safe to read aloud, with a check that catches mistyped characters.
+///
+/// The check finds any two changed characters in texts of up to 1,023 groups of five bits, prefix included, which is
+/// where ``bytesMax`` comes from. The standard stops at 90 characters, within which it finds any four.
 public enum Bech32m {
     private static let alphabet = Array("qpzry9x8gf2tvdw0s3jn54khce6mua7l".utf8)
     private static let constant: UInt32 = 0x2bc8_30a3
+    private static let upper: ClosedRange<UInt8> = 0x41...0x5A
     private static let checksumCount = 6
+    private static let prefixCountMax = 83
+
+    /// The most bytes that a text stands for.
+    public static let bytesMax = 512
 
     /// Why a text is not the Bech32m form of bytes under a prefix.
     public enum Failure: String, Error, Sendable {
+        case length = "it is longer than any text of this form"
         case mixedCase = "upper and lower case are mixed"
         case prefix = "it does not begin with the expected prefix"
         case character = "it holds a character that does not occur in this form"
@@ -13,7 +22,10 @@ public enum Bech32m {
         case padding = "its last character holds bits that stand for nothing"
     }
 
+    /// - Precondition: at most ``bytesMax`` bytes; a prefix of 1 to 83 printable ASCII characters without upper case.
     public static func encode(prefix: String, _ bytes: [UInt8]) -> String {
+        precondition(isPrefix(prefix), "a prefix is of printable ASCII without upper case")
+        precondition(bytes.count <= bytesMax, "bytes to read aloud are few")
         let data = regroup(bytes, from: 8, to: 5, pad: true)!
         let checked = expand(prefix) + data + [UInt8](repeating: 0, count: checksumCount)
         let check = polynomial(checked) ^ constant
@@ -21,11 +33,17 @@ public enum Bech32m {
         return prefix + "1" + String(decoding: (data + tail).map { alphabet[Int($0)] }, as: UTF8.self)
     }
 
+    /// The bytes of a text that is all in lower or all in upper case; there is no other text for them.
     public static func decode(prefix: String, _ text: String) throws(Failure) -> [UInt8] {
-        let lower = text.lowercased()
-        guard text == lower || text == text.uppercased() else { throw .mixedCase }
-        let characters = Array(lower.utf8)
+        guard isPrefix(prefix) else { throw .prefix }
         let head = Array((prefix + "1").utf8)
+        guard text.utf8.count <= head.count + (bytesMax * 8 + 4) / 5 + checksumCount else { throw .length }
+        // Case by ASCII alone: to Unicode the Kelvin sign is a K, too.
+        var characters = Array(text.utf8)
+        if characters.contains(where: { upper.contains($0) }) {
+            guard !characters.contains(where: { (0x61...0x7A).contains($0) }) else { throw .mixedCase }
+            characters = characters.map { upper.contains($0) ? $0 | 0x20 : $0 }
+        }
         guard characters.starts(with: head) else { throw .prefix }
         guard characters.count >= head.count + checksumCount else { throw .checksum }
         var values: [UInt8] = []
@@ -36,6 +54,11 @@ public enum Bech32m {
         guard polynomial(expand(prefix) + values) == constant else { throw .checksum }
         guard let bytes = regroup(values.dropLast(checksumCount), from: 5, to: 8, pad: false) else { throw .padding }
         return bytes
+    }
+
+    private static func isPrefix(_ prefix: String) -> Bool {
+        (1...prefixCountMax).contains(prefix.utf8.count)
+            && prefix.utf8.allSatisfy { (0x21...0x7E).contains($0) && !upper.contains($0) }
     }
 
     private static func expand(_ prefix: String) -> [UInt8] {

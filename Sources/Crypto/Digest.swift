@@ -171,15 +171,15 @@ public enum SHA256 {
     private static let prefixes: [[UInt8]] = Domain.allCases.map(\.prefix)
 }
 
-private let hexDigits = Array("0123456789abcdef".utf8)
-
 /// Lower-case hexadecimal.
+@inlinable
 public func hex(_ bytes: some Sequence<UInt8>) -> String {
     var out: [UInt8] = []
     out.reserveCapacity(2 * bytes.underestimatedCount)
     for byte in bytes {
-        out.append(hexDigits[Int(byte >> 4)])
-        out.append(hexDigits[Int(byte & 15)])
+        let (high, low) = (byte >> 4, byte & 15)
+        out.append(high < 10 ? 0x30 + high : 0x57 + high)
+        out.append(low < 10 ? 0x30 + low : 0x57 + low)
     }
     return String(decoding: out, as: UTF8.self)
 }

@@ -128,6 +128,13 @@ extension KeyFile: Canonical {
     }
 }
 
+extension KeyFile: CustomStringConvertible, CustomReflectable {
+    /// Never the secret, whatever prints or dumps it: in a clear file it stands among the fields.
+    public var description: String { "\(isSealed ? "sealed" : "clear") key file of \(publicKey)" }
+
+    public var customMirror: Mirror { Mirror(self, children: ["publicKey": publicKey, "isSealed": isSealed]) }
+}
+
 /// Why a key file does not open. Says nothing of the passphrase itself.
 public enum KeyFileError: String, Error, Sendable {
     case passphraseMissing = "the key is sealed and no passphrase was given"

@@ -14,6 +14,7 @@ public struct PublicKey: Hashable, Comparable, Sendable {
 
     public static let byteCount = 33
 
+    /// - Precondition: 32 bytes. Any 32 are taken; those that are no point of the curve verify nothing.
     public init(suite: Suite = .ed25519, bytes: some Collection<UInt8>) {
         self.suite = suite
         raw = Digest(bytes: bytes)
@@ -26,6 +27,7 @@ public struct PublicKey: Hashable, Comparable, Sendable {
     /// Whether `signature` is this key's signature of `message`; a function of these bytes alone.
     public func verifies(_ signature: Signature, of message: [UInt8]) -> Bool {
         guard suite == signature.suite else { return false }
+        Sodium.start()
         return unsafe crypto_sign_verify_detached(signature.bytes, message, UInt64(message.count), raw.bytes) == 0
     }
 }

@@ -159,6 +159,25 @@ import Testing
         #expect(tree.byteCount <= settled + settled / 20)
     }
 
+    /// The same changes again and again take the room of the first time again, to the node.
+    @Test func everyNodeReplacedIsUsedAgain() {
+        var tree = StateTree(building: (0..<10).map { (sample($0), sample($0)) })
+        var settled = 0
+        for round in 0..<20 {
+            var random = SeededGenerator(seed: 5)
+            for step in 0..<40 {
+                let changes: [(key: Digest, value: Digest?)] = (0..<9).map { _ in
+                    let number = Int.random(in: 0..<64, using: &random)
+                    return (Self.crowded(number), Bool.random(using: &random) ? nil : sample(step))
+                }
+                tree.retire(before: tree.update(changes))
+            }
+            tree.retire(before: tree.update((0..<64).map { (Self.crowded($0), nil) }))
+            if round == 0 { settled = tree.byteCount }
+        }
+        #expect(tree.byteCount == settled)
+    }
+
     @Test func leafTakesWhatIsSaid() {
         let tree = StateTree(building: (0..<5000).map { (sample($0), sample(0)) })
         #expect(tree.byteCount <= 112 * 5000)
