@@ -53,12 +53,12 @@ var targets: [Target] = [
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
 
     // The command line.
-    library("Terminal"),
+    library("Terminal", ["Concurrency"]),
     library(
         "Commands",
         [
-            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node", "Wallet",
-            "Registrar", "Intake", "Terminal",
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
+            "Wallet", "Registrar", "Intake", "Terminal",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -69,11 +69,13 @@ var targets: [Target] = [
     tests("LedgerTests", ["Canonical", "Crypto", "Ledger"]),
     tests("ChainTests", ["Canonical", "Crypto", "Ledger", "Chain"]),
     tests("StorageTests", ["Storage", "StorageRocksDB"]),
-    tests("NodeTests", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation", "Wallet"]),
+    tests(
+        "NodeTests", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation", "Wallet"]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
     tests("TerminalTests", ["Terminal"]),
-    tests("CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
+    tests(
+        "CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
     tests("ProjectTests", []),
 ]
 
