@@ -73,7 +73,7 @@ var targets: [Target] = [
         "NodeTests", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation", "Wallet"]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
-    tests("TerminalTests", ["Terminal"]),
+    tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
         "CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
     tests("ProjectTests", []),

@@ -57,7 +57,10 @@ public final class ProgressBar: Sendable {
 
     /// Counts more of the work as done.
     public func advance(by count: Int = 1) {
-        update { $0.addingReportingOverflow(count).partialValue }
+        update { done in
+            let (sum, overflow) = done.addingReportingOverflow(count)
+            return overflow ? .max : sum
+        }
     }
 
     /// Sets how much is done, where that is known better than the step.
@@ -73,7 +76,7 @@ public final class ProgressBar: Sendable {
         }
         guard let done else { return }
         console.setStatus("")
-        let elapsed = now &- begun
+        let elapsed = ProgressBar.difference(now, begun)
         let rate = ProgressBar.perSecond(done, over: elapsed)
         show(done: done, rate: rate, left: nil, elapsed: elapsed)
     }
@@ -92,17 +95,19 @@ public final class ProgressBar: Sendable {
         }
         guard let due else { return }
         let left = total.flatMap { due.rate > 0 ? ($0 - due.done) / due.rate : nil }
-        show(done: due.done, rate: due.rate, left: left, elapsed: now &- begun, redrawn: true)
+        show(done: due.done, rate: due.rate, left: left, elapsed: ProgressBar.difference(now, begun), redrawn: true)
     }
 
     private static func rate(at now: UInt64, _ state: inout State) -> Int {
         let oldest = state.samples[0]
-        if let newest = state.samples.last, now &- newest.time >= sample_ns {
+        if let newest = state.samples.last, difference(now, newest.time) >= sample_ns {
             state.samples.append((now, state.done))
             if state.samples.count > samples_max { state.samples.removeFirst() }
         }
-        return perSecond(state.done - oldest.done, over: now &- oldest.time)
+        return perSecond(state.done - oldest.done, over: difference(now, oldest.time))
     }
+
+    private static func difference(_ now: UInt64, _ then: UInt64) -> UInt64 { now > then ? now - then : 0 }
 
     private static func perSecond(_ count: Int, over nanoseconds: UInt64) -> Int {
         guard nanoseconds > 0, count > 0 else { return 0 }
