@@ -31,10 +31,13 @@ public final class ProgressBar: Sendable {
     private let begun: UInt64
     private let state: Locked<State>
 
+    /// Begins at nothing done; the first line comes when the first interval is over.
     /// - Parameters:
+    ///   - console: where it is shown.
     ///   - label: what is being done, such as `import`.
     ///   - unit: what is counted, in the plural.
     ///   - total: how many there will be; nil where that is not known, and then there is no time left either.
+    ///   - clock: is asked at every step.
     public init(
         _ console: Console, _ label: String, unit: String, total: Int? = nil,
         clock: @escaping Clock = ProgressBar.monotonic

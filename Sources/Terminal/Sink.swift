@@ -39,7 +39,7 @@ public struct Streams: Sendable {
     /// Places of a line.
     let columns: Int
 
-    /// - Parameter columns: is held between 40 and 120, beyond which a text is hard to read.
+    /// Streams of any kind; `columns` is held between 40 and 120, beyond which a text is hard to read.
     public init(output: Sink, errors: Sink, errorsAreTerminal: Bool, columns: Int) {
         self.output = output
         self.errors = errors

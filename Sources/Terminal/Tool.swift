@@ -11,6 +11,7 @@ public struct Tool: Sendable {
 
     /// - Parameters:
     ///   - root: the group of all commands, named like the program.
+    ///   - version: is printed by `--version`.
     ///   - explain: is asked about every error that is not a ``CommandError`` itself.
     public init(_ root: Command, version: String, explain: @escaping Explain = { _ in nil }) {
         self.root = root
@@ -24,8 +25,7 @@ public struct Tool: Sendable {
         exit(run(Array(CommandLine.arguments.dropFirst()), streams: .standard()).rawValue)
     }
 
-    /// Runs one call.
-    /// - Parameter words: the command line without the name of the program.
+    /// Runs one call; `words` is the command line without the name of the program.
     public func run(_ words: [String], streams: Streams) -> ExitCode {
         let console = Console(streams: streams, json: Parser.wantsJSON(words))
         let code = run(words, console)
