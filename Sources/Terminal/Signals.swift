@@ -58,7 +58,7 @@ private final class ThreadBody: Sendable {
     init(run: @escaping @Sendable () -> Void) { self.run = run }
 }
 
-/// Written once, before the handlers are in place, and only read afterwards; hence no lock, which a handler may not take.
+/// Written once, before the handlers are in place, and only read afterwards; a handler could take no lock.
 private nonisolated(unsafe) var signalPipe: Int32 = -1
 
 /// Runs on whatever thread the signal meets, between any two of its instructions.
