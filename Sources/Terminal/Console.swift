@@ -63,8 +63,12 @@ public final class Console: Sendable {
         }
     }
 
-    /// Draws the terminal's last line anew; empty takes it away. Does nothing where there is no terminal.
-    func setStatus(_ text: String) {
+    /// Whether a person watches the error stream on a terminal, where a line can be drawn again in place.
+    public var isWatched: Bool { streams.errorsAreTerminal }
+
+    /// Draws the terminal's last line anew, for live figures; empty takes it away. Does nothing where nobody watches,
+    /// and cuts what does not fit. How often is up to the caller: ten times a second is plenty.
+    public func setStatus(_ text: String) {
         guard streams.errorsAreTerminal else { return }
         // The last place stays free: some terminals begin a new line when it is filled.
         let clipped = TextLayout.clipped(text, to: streams.columns - 1)
