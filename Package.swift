@@ -53,13 +53,12 @@ var targets: [Target] = [
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
 
     // The command line.
-    library("Terminal"),
+    library("Terminal", ["Concurrency"]),
     library(
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
-            "Wallet",
-            "Registrar", "Intake", "Terminal",
+            "Wallet", "Registrar", "Intake", "Terminal",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -74,7 +73,7 @@ var targets: [Target] = [
         "NodeTests", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation", "Wallet"]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
-    tests("TerminalTests", ["Terminal"]),
+    tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
         "CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
     tests("ProjectTests", []),

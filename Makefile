@@ -1,0 +1,57 @@
+# The doors of the project; `make` alone lists them. Every one does the set-up that it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+# Debian's own interpreter, since the module that the vector check needs is installed for that one.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
+DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
+	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)')
+
+.PHONY: help setup build release lint test unit vectors fuzz docs demo soak sanitize clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what Debian has to bring along
+	@scripts/setup
+
+build: setup ## build everything for debugging, the tests too
+	@swift build --quiet --build-tests
+
+release: setup ## build the tool for use, into .build/release/lianfen
+	@swift build --quiet -c release --product lianfen
+
+lint: ## check the layout of the sources
+	@swift format lint --strict --parallel --recursive Package.swift Sources Tests $(wildcard Fuzz)
+
+test: setup lint build unit vectors ## run every check: what a change must pass
+	@$(MAKE) fuzz SECONDS=20
+	@$(MAKE) release
+
+unit: build ## run the tests, and check that those named in docs/features.md passed
+	@scripts/run-tests
+
+vectors: setup ## let a second implementation check the golden vectors
+	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi
+
+fuzz: setup ## throw broken input at the decoders, SECONDS=240 shared among them
+	@scripts/run-fuzzers $(or $(SECONDS),240) $(FUZZERS)
+
+docs: setup ## write the documentation of the libraries into .build/docs
+	@scripts/make-docs
+
+demo: release ## run four organisations here: SECONDS=30, ORDERS=FILE MAPPING=FILE, DIR=DIR
+	@exec .build/release/lianfen demo $(DEMO_FLAGS)
+
+soak: build ## run the tests of the node at length
+	@LIANFEN_SOAK=1 swift test --skip-build --disable-xctest --filter NodeTests
+
+sanitize: setup ## run the tests of the node under the thread sanitizer
+	@swift test --quiet --disable-xctest --sanitize=thread --scratch-path .build-thread --filter NodeTests
+
+clean: ## remove everything that was built
+	@rm -rf .build .build-fuzz .build-thread
