@@ -92,23 +92,23 @@ import Testing
     }
 
     @Test func secondProcessIsRefused() async throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-\(UUID().uuidString)").path
+        let directory = ownDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let store = try RocksDBStore(directory: directory, mode: .create)
-        await #expect(processExitsWith: .success) { [directory] in
+        await #expect(processExitsWith: .success) { [directory = directory as String] in
             let error = try #require(refusal(directory, .readWrite))
             #expect(error.code == .locked && error.reason.contains(directory))
         }
         store.close()
-        await #expect(processExitsWith: .success) { [directory] in
+        await #expect(processExitsWith: .success) { [directory = directory as String] in
             #expect(refusal(directory, .readWrite) == nil)
         }
     }
 
     @Test func killedProcessLosesNothingAndLeavesNoLock() async throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-\(UUID().uuidString)").path
+        let directory = ownDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        await #expect(processExitsWith: .signal(SIGKILL)) { [directory] in
+        await #expect(processExitsWith: .signal(SIGKILL)) { [directory = directory as String] in
             let store = try RocksDBStore(directory: directory, mode: .create)
             try store.write([.put(.locks, key: height(1), value: [1])], synced: true)
             try store.write([.put(.units, key: [1], value: [2])])
@@ -123,10 +123,10 @@ import Testing
     /// Who may not write here is told so, with the owner's number; the child gives up root first.
     @Test(.enabled(if: geteuid() == 0, "needs root, to become somebody else"))
     func anotherUsersDirectoryIsDenied() async throws {
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-\(UUID().uuidString)").path
+        let directory = ownDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }
         try RocksDBStore(directory: directory, mode: .create).close()
-        await #expect(processExitsWith: .success) { [directory] in
+        await #expect(processExitsWith: .success) { [directory = directory as String] in
             try #require(setgroups(0, nil) == 0 && setgid(65_534) == 0 && setuid(65_534) == 0)
             for mode in [RocksDBStore.Mode.readWrite, .readOnly] {
                 let error = try #require(refusal(directory, mode))
@@ -138,7 +138,7 @@ import Testing
             chmod("\(directory)/\(file)", 0o644)
         }
         chmod(directory, 0o755)
-        await #expect(processExitsWith: .success) { [directory] in
+        await #expect(processExitsWith: .success) { [directory = directory as String] in
             try #require(setgroups(0, nil) == 0 && setgid(65_534) == 0 && setuid(65_534) == 0)
             #expect(refusal(directory, .readWrite)?.code == .denied)
             #expect(refusal(directory, .create)?.code == .denied)

@@ -40,3 +40,8 @@ func refusal(_ directory: String, _ mode: RocksDBStore.Mode) -> StorageError? {
         return error
     }
 }
+
+/// A path of its own for a test that waits for a child process, which `withTemporaryDirectory` cannot do.
+func ownDirectory() -> String {
+    FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-\(UUID().uuidString)").path
+}
