@@ -22,6 +22,7 @@ extension Database {
                 .exists, "the directory \(directory) already holds a chain; open that, or choose an empty directory",
                 place: directory)
         }
+        try Room.require(Room.openBytes, in: directory)
         let database = try open(directory, .create, ["default"] + Column.allCases.map(\.rawValue), lock: lock)
         return try database.closedOnError { (database) throws(StorageError) in
             var batch = WriteBatch()
@@ -35,6 +36,7 @@ extension Database {
     private static func openForWriting(_ directory: String) throws(StorageError) -> Database {
         try checkHoldsChain(directory)
         let lock = try DirectoryLock(directory)
+        try Room.require(Room.openBytes, in: directory)
         let present = try familyNames(directory)
         let database = try open(directory, .readWrite, present, lock: lock)
         return try database.closedOnError { (database) throws(StorageError) in
@@ -80,7 +82,8 @@ extension Database {
             }
         }
         throw StorageError(
-            .inputOutput, "the node writes so fast that the directory would not hold still; try again"
+            .inputOutput,
+            "the node writes so fast that the directory would not hold still; try again"
                 + (failure.map { " (\($0.reason))" } ?? ""), place: directory)
     }
 
@@ -89,7 +92,7 @@ extension Database {
     ) throws(StorageError) -> Database {
         let options = Options(mode)
         let copies = unsafe names.map { unsafe strdup($0) }
-        defer { for unsafe copy in unsafe copies { unsafe free(copy) } }
+        defer { unsafe copies.forEach { unsafe free($0) } }
         let pointers = unsafe copies.map { unsafe UnsafePointer($0) }
         let each: [OpaquePointer?] = unsafe names.map { unsafe options.column($0) }
         var families = unsafe [OpaquePointer?](repeating: nil, count: names.count)
@@ -158,6 +161,14 @@ extension Database {
     /// The files whose coming and going changes which rows an open finds.
     private static func isPartOfState(_ file: String) -> Bool {
         file.hasPrefix("MANIFEST-") || file.hasSuffix(".sst") || file.hasSuffix(".log")
+    }
+
+    /// Size of RocksDB's logs, together.
+    static func logBytes(_ directory: String) throws(StorageError) -> Int {
+        try files(in: directory).filter { $0.hasSuffix(".log") }.reduce(0) { sum, file in
+            var status = stat()
+            return unsafe stat("\(directory)/\(file)", &status) == 0 ? sum + Int(status.st_size) : sum
+        }
     }
 
     /// Names in the directory, sorted.

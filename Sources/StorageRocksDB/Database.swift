@@ -18,7 +18,10 @@ final class Database {
     private let writing: OpaquePointer
     private let writingSynced: OpaquePointer
 
-    init(_ directory: String, _ handle: OpaquePointer, _ opened: [(String, OpaquePointer)], lock: consuming DirectoryLock?) {
+    init(
+        _ directory: String, _ handle: OpaquePointer, _ opened: [(String, OpaquePointer)],
+        lock: consuming DirectoryLock?
+    ) {
         self.directory = directory
         unsafe self.handle = handle
         self.lock = lock
@@ -27,7 +30,7 @@ final class Database {
         unsafe writing = rocksdb_writeoptions_create()
         unsafe writingSynced = rocksdb_writeoptions_create()
         unsafe rocksdb_writeoptions_set_sync(writingSynced, 1)
-        for unsafe (name, family) in unsafe opened { unsafe add(name, family) }
+        unsafe opened.forEach { unsafe add($0, $1) }
     }
 
     func add(_ name: String, _ family: OpaquePointer) {
@@ -41,21 +44,24 @@ final class Database {
     /// Writes what is in memory to sorted files, so that the next open needs no log, and frees everything. Where the
     /// flush fails, say on a full disk, the log still has it all.
     func close() {
-        if lock != nil {
-            let flushing = unsafe rocksdb_flushoptions_create()
-            defer { unsafe rocksdb_flushoptions_destroy(flushing) }
-            for unsafe family in unsafe families.values {
-                let failed = (try? unsafe asking(directory) { unsafe rocksdb_flush_cf(handle, flushing, family, &$0) }) == nil
-                if failed { break }
-            }
-        }
-        for unsafe family in unsafe families.values { unsafe rocksdb_column_family_handle_destroy(family) }
-        for unsafe family in unsafe others { unsafe rocksdb_column_family_handle_destroy(family) }
+        if lock != nil { try? flush() }
+        unsafe families.values.forEach { unsafe rocksdb_column_family_handle_destroy($0) }
+        unsafe others.forEach { unsafe rocksdb_column_family_handle_destroy($0) }
         unsafe rocksdb_close(handle)
         unsafe rocksdb_readoptions_destroy(reading)
         unsafe rocksdb_writeoptions_destroy(writing)
         unsafe rocksdb_writeoptions_destroy(writingSynced)
         lock = nil
+    }
+
+    private func flush() throws(StorageError) {
+        // The sorted files take about as much as the log that they replace.
+        try Room.require(Self.logBytes(directory) + Room.writeBytes, in: directory)
+        let options = unsafe rocksdb_flushoptions_create()
+        defer { unsafe rocksdb_flushoptions_destroy(options) }
+        for column in Column.allCases {
+            try unsafe asking(directory) { unsafe rocksdb_flush_cf(handle, options, family(column), &$0) }
+        }
     }
 
     func get(_ column: Column, _ key: [UInt8]) throws(StorageError) -> [UInt8]? {
@@ -115,9 +121,11 @@ final class Database {
     func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) {
         let raw = unsafe rocksdb_writebatch_create()
         defer { unsafe rocksdb_writebatch_destroy(raw) }
+        var bytes = 0
         for change in batch.changes {
             switch change {
             case .put(let column, let key, let value):
+                bytes += key.count + value.count
                 unsafe key.withCharacters { key, keyCount in
                     unsafe value.withCharacters {
                         unsafe rocksdb_writebatch_put_cf(raw, family(column), key, keyCount, $0, $1)
@@ -127,6 +135,7 @@ final class Database {
                 unsafe key.withCharacters { unsafe rocksdb_writebatch_delete_cf(raw, family(column), $0, $1) }
             }
         }
+        try Room.require(bytes + Room.writeBytes, in: directory)
         try unsafe asking(directory) {
             unsafe rocksdb_write(handle, synced ? writingSynced : writing, raw, &$0)
         }

@@ -39,7 +39,15 @@ struct Options: ~Copyable {
     }
 
     private static func make(_ mode: RocksDBStore.Mode, lookedUp: Bool) -> OpaquePointer {
+        let base = unsafe rocksdb_options_create()
+        defer { unsafe rocksdb_options_destroy(base) }
         let options = unsafe rocksdb_options_create()!
+        // Two settings for nearly full disks, which the C interface only takes as text: no file claims tens of
+        // megabytes ahead of time, and an open after a crash need not copy the log into sorted files first.
+        let text = "allow_fallocate=false;avoid_flush_during_recovery=true"
+        var message: UnsafeMutablePointer<CChar>?
+        unsafe rocksdb_get_options_from_string(base, text, options, &message)
+        unsafe precondition(message == nil, "RocksDB does not know \(text)")
 
         unsafe rocksdb_options_set_create_if_missing(options, mode == .create ? 1 : 0)
         unsafe rocksdb_options_set_create_missing_column_families(options, mode == .create ? 1 : 0)
@@ -59,8 +67,9 @@ struct Options: ~Copyable {
         unsafe rocksdb_options_set_bytes_per_sync(options, 1 << 20)
         unsafe rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
 
-        // RocksDB's own text log: warnings and errors only, a few small files.
-        unsafe rocksdb_options_set_info_log_level(options, 2)
+        // RocksDB's own text log holds the settings of each open and nothing else: Debian's build asserts that writing
+        // a line works, and a line about a full disk would end the process. Errors reach us as errors anyway.
+        unsafe rocksdb_options_set_info_log_level(options, 4)
         unsafe rocksdb_options_set_keep_log_file_num(options, 4)
         unsafe rocksdb_options_set_max_log_file_size(options, 4 << 20)
         unsafe rocksdb_options_set_stats_dump_period_sec(options, 0)

@@ -10,7 +10,7 @@ import Testing
 
     @Test(.enabled(if: LoopMount.isPermitted, "needs root and loop mounts"))
     func fullDiskFailsTheWriteAndKeepsWhatWasCommitted() throws {
-        try LoopMount.with(megabytes: 24) { mount in
+        try LoopMount.with(megabytes: 32) { mount in
             let directory = mount.path + "/node"
             let store = try RocksDBStore(directory: directory, mode: .create)
             let block = noise(1 << 19)
@@ -19,8 +19,10 @@ import Testing
             for number in UInt64(0)..<100 {
                 do throws(StorageError) {
                     try store.write(
-                        [.put(.blocks, key: height(number), value: block), .put(.locks, key: height(number), value: [1])],
-                        synced: true)
+                        [
+                            .put(.blocks, key: height(number), value: block),
+                            .put(.locks, key: height(number), value: [1]),
+                        ], synced: true)
                     committed = number + 1
                 } catch {
                     failure = error
@@ -35,22 +37,47 @@ import Testing
             #expect(try store.get(.blocks, height(0)) == block, "reading goes on")
             store.close()
 
-            // Whether a writer can open a full disk is up to it; a reader always can, and finds every row.
-            let reader = try RocksDBStore(directory: directory, mode: .readOnly)
-            #expect(try reader.keys(.locks, from: nil, descending: false).starts(with: (0..<committed).map(height)))
-            reader.close()
-
+            for mode in [RocksDBStore.Mode.readOnly, .readWrite] {
+                let again = try RocksDBStore(directory: directory, mode: mode)
+                defer { again.close() }
+                #expect(try again.keys(.locks, from: nil, descending: false) == (0..<committed).map(height))
+                for number in 0..<committed { #expect(try again.get(.blocks, height(number)) == block) }
+            }
             try FileManager.default.removeItem(atPath: mount.path + "/ballast")
             let again = try RocksDBStore(directory: directory, mode: .readWrite)
             defer { again.close() }
-            for number in 0..<committed { #expect(try again.get(.blocks, height(number)) == block) }
             try again.write([.put(.locks, key: height(1_000), value: [1])], synced: true)
+        }
+    }
+
+    /// Somebody else may fill the disk to its last byte; the store then refuses without touching it.
+    @Test(.enabled(if: LoopMount.isPermitted, "needs root and loop mounts"))
+    func diskFilledByOthersIsRefusedUntilThereIsRoom() throws {
+        try LoopMount.with(megabytes: 32) { mount in
+            let directory = mount.path + "/node"
+            let store = try RocksDBStore(directory: directory, mode: .create)
+            try store.write([.put(.locks, key: height(1), value: [1])], synced: true)
+            #expect(throws: (any Error).self) {
+                try Data(count: 64 << 20).write(to: URL(fileURLWithPath: mount.path + "/filler"))
+            }
+            #expect(throws: StorageError(.diskFull, "", place: "")) {
+                try store.write([.put(.locks, key: height(2), value: [1])], synced: true)
+            }
+            store.close()
+            #expect(refusal(directory, .readWrite)?.code == .diskFull)
+            #expect(refusal(directory, .readOnly) == nil)
+            #expect(refusal(mount.path + "/other", .create)?.code == .diskFull)
+
+            try FileManager.default.removeItem(atPath: mount.path + "/filler")
+            let again = try RocksDBStore(directory: directory, mode: .readWrite)
+            defer { again.close() }
+            #expect(try again.keys(.locks, from: nil, descending: false) == [height(1)])
         }
     }
 
     @Test(.enabled(if: LoopMount.isPermitted, "needs root and loop mounts"))
     func readOnlyMountIsRefusedForWritingAndServesReaders() throws {
-        try LoopMount.with(megabytes: 24) { mount in
+        try LoopMount.with(megabytes: 32) { mount in
             let directory = mount.path + "/node"
             let store = try RocksDBStore(directory: directory, mode: .create)
             try store.write([.put(.locks, key: height(1), value: [1])], synced: true)
@@ -196,11 +223,11 @@ private struct LoopMount {
     /// Whether this machine lets the test mount at all.
     static let isPermitted: Bool = {
         guard geteuid() == 0 else { return false }
-        do { try with(megabytes: 4) { _ in } } catch { return false }
+        do { try with(megabytes: 12) { _ in } } catch { return false }
         return true
     }()
 
-    /// `body` finds a file `ballast` of 2 MB there, to be removed when space is wanted.
+    /// `body` finds a file `ballast` of 8 MB there, to be removed when space is wanted.
     static func with(megabytes: Int, _ body: (LoopMount) throws -> Void) throws {
         try withTemporaryDirectory { root in
             let (image, path) = (root.path + "/image", root.path + "/mount")
@@ -209,7 +236,7 @@ private struct LoopMount {
             try run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", image)
             try run("mount", "-o", "loop", image, path)
             defer { try? run("umount", "-l", path) }
-            try Data(count: 2 << 20).write(to: URL(fileURLWithPath: path + "/ballast"))
+            try Data(count: 8 << 20).write(to: URL(fileURLWithPath: path + "/ballast"))
             try body(LoopMount(path: path))
         }
     }
