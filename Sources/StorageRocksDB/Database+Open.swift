@@ -87,7 +87,8 @@ extension Database {
                 + (failure.map { " (\($0.reason))" } ?? ""), place: directory)
     }
 
-    private static func open(
+    /// Opens exactly the named families, one of which must be `default`.
+    static func open(
         _ directory: String, _ mode: RocksDBStore.Mode, _ names: [String], lock: consuming DirectoryLock?
     ) throws(StorageError) -> Database {
         let options = Options(mode)

@@ -60,7 +60,8 @@ final class Database {
         let options = unsafe rocksdb_flushoptions_create()
         defer { unsafe rocksdb_flushoptions_destroy(options) }
         for column in Column.allCases {
-            try unsafe asking(directory) { unsafe rocksdb_flush_cf(handle, options, family(column), &$0) }
+            guard let family = unsafe families[column] else { continue }
+            try unsafe asking(directory) { unsafe rocksdb_flush_cf(handle, options, family, &$0) }
         }
     }
 

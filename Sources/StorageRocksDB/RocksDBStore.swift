@@ -1,4 +1,5 @@
 public import Storage
+import Synchronization
 
 /// A node's directory on disk: one RocksDB database with a column family for each ``Storage/Column``.
 ///
@@ -30,6 +31,8 @@ public final class RocksDBStore: Store, @unchecked Sendable {
 
     private let gate = ReadWriteLock()
     private var database: Database?
+    /// Turns new calls away while `close` waits for those under way, or busy readers could keep it waiting for ever.
+    private let closing = Atomic(false)
 
     /// Opens `directory`; to create one, its parent must exist.
     /// - Throws: ``StorageError`` with `.exists` where a chain is to be created and there is one, `.notFound` where
@@ -75,6 +78,7 @@ public final class RocksDBStore: Store, @unchecked Sendable {
     /// Waits for calls on other threads, then releases the directory. A second call does nothing. Must not be called
     /// from the body of a scan, which it would wait for.
     public func close() {
+        closing.store(true, ordering: .relaxed)
         gate.withExclusive {
             database?.close()
             database = nil
@@ -85,7 +89,9 @@ public final class RocksDBStore: Store, @unchecked Sendable {
         _ body: (Database) throws(StorageError) -> R
     ) throws(StorageError) -> R {
         try gate.withShared { () throws(StorageError) -> R in
-            guard let database else { throw StorageError(.closed, "the store is closed", place: directory) }
+            guard !closing.load(ordering: .relaxed), let database else {
+                throw StorageError(.closed, "the store is closed", place: directory)
+            }
             return try body(database)
         }
     }

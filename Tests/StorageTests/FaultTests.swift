@@ -105,7 +105,7 @@ import Testing
                 FileManager.default.contentsOfDirectory(atPath: intact).sorted().last { $0.contains(kind) })
             let size = try Data(contentsOf: URL(fileURLWithPath: "\(intact)/\(file)")).count
             var refused = 0
-            let steps = 12
+            let steps = 8
             for step in 0..<steps {
                 let copy = root.appendingPathComponent("\(step)").path
                 try FileManager.default.copyItem(atPath: intact, toPath: copy)

@@ -1,8 +1,9 @@
 import Foundation
 import Storage
-import StorageRocksDB
 import TestSupport
 import Testing
+
+@testable import StorageRocksDB
 
 /// What a directory on disk adds to a store: it stays, it is locked, it has a version.
 @Suite struct RocksDBStoreTests {
@@ -168,6 +169,56 @@ import Testing
             try store.write([.delete(.meta, key: Array("format".utf8))])
             store.close()
             #expect(refusal(root.path, .readWrite)?.code == .notFound)
+        }
+    }
+
+    /// Writes a directory as a build with these columns would have left it.
+    private func makeDirectory(_ directory: String, columns: [String], format: String) throws {
+        let database = try Database.open(
+            directory, .create, ["default"] + columns, lock: DirectoryLock(directory))
+        defer { database.close() }
+        var batch = WriteBatch()
+        batch.put(.meta, Array("format".utf8), Array(format.utf8))
+        batch.put(.blocks, height(1), [1])
+        try database.write(batch, synced: true)
+    }
+
+    @Test func columnsThatCameLaterAreMadeByTheWriterAndEmptyForAReader() throws {
+        try withTemporaryDirectory { root in
+            try makeDirectory(root.path, columns: ["meta", "blocks"], format: "1")
+            let reader = try RocksDBStore(directory: root.path, mode: .readOnly)
+            #expect(try reader.get(.blocks, height(1)) == [1])
+            #expect(try reader.get(.holds, [1]) == nil)
+            #expect(try reader.getMany(.holds, [[1], [2]]) == [nil, nil])
+            #expect(try reader.keys(.holds, from: nil, descending: false).isEmpty)
+            reader.close()
+
+            let writer = try RocksDBStore(directory: root.path, mode: .readWrite)
+            for column in Column.allCases { try writer.write([.put(column, key: [0xFF], value: [1])]) }
+            writer.close()
+            let again = try RocksDBStore(directory: root.path, mode: .readOnly)
+            defer { again.close() }
+            for column in Column.allCases { #expect(try again.get(column, [0xFF]) == [1]) }
+        }
+    }
+
+    @Test func columnsOfANewerBuildAreLeftAlone() throws {
+        try withTemporaryDirectory { root in
+            let columns = Column.allCases.map(\.rawValue) + ["invoices"]
+            try makeDirectory(root.path, columns: columns, format: "1")
+            let error = try #require(refusal(root.path, .readWrite))
+            #expect(error.code == .format && error.reason.contains("invoices"), "\(error)")
+            #expect(refusal(root.path, .readOnly) == nil, "a reader does without them")
+        }
+    }
+
+    @Test func anotherFormatIsNamedBeforeItsColumns() throws {
+        try withTemporaryDirectory { root in
+            try makeDirectory(root.path, columns: ["meta", "blocks", "invoices"], format: "2")
+            for mode in [RocksDBStore.Mode.readWrite, .readOnly] {
+                let error = try #require(refusal(root.path, mode))
+                #expect(error.code == .format && error.reason.contains("format 2"), "\(error)")
+            }
         }
     }
 
