@@ -1,6 +1,6 @@
 import CRocksDB
 import Glibc
-import Storage
+package import Storage
 
 extension Database {
     static func open(_ directory: String, _ mode: RocksDBStore.Mode) throws(StorageError) -> Database {
@@ -71,7 +71,7 @@ extension Database {
             do throws(StorageError) {
                 let known = try familyNames(directory).filter { $0 == "default" || Column(rawValue: $0) != nil }
                 let database = try open(directory, .readOnly, known, lock: nil)
-                if try files(in: directory).filter(isPartOfState) == before {
+                if try files(in: directory).filter(isLog) == before.filter(isLog) {
                     return try database.closedOnError { (database) throws(StorageError) in try database.checkFormat() }
                 }
                 database.close()
@@ -88,7 +88,7 @@ extension Database {
     }
 
     /// Opens exactly the named families, one of which must be `default`.
-    static func open(
+    package static func open(
         _ directory: String, _ mode: RocksDBStore.Mode, _ names: [String], lock: consuming DirectoryLock?
     ) throws(StorageError) -> Database {
         let options = Options(mode)
@@ -161,12 +161,14 @@ extension Database {
 
     /// The files whose coming and going changes which rows an open finds.
     private static func isPartOfState(_ file: String) -> Bool {
-        file.hasPrefix("MANIFEST-") || file.hasSuffix(".sst") || file.hasSuffix(".log")
+        file.hasPrefix("MANIFEST-") || file.hasSuffix(".sst") || isLog(file)
     }
+
+    private static func isLog(_ file: String) -> Bool { file.hasSuffix(".log") }
 
     /// Size of RocksDB's logs, together.
     static func logBytes(_ directory: String) throws(StorageError) -> Int {
-        try files(in: directory).filter { $0.hasSuffix(".log") }.reduce(0) { sum, file in
+        try files(in: directory).filter(isLog).reduce(0) { sum, file in
             var status = stat()
             return unsafe stat("\(directory)/\(file)", &status) == 0 ? sum + Int(status.st_size) : sum
         }

@@ -1,11 +1,12 @@
 import CRocksDB
-import Storage
+package import Storage
 
 /// An open database and everything RocksDB wants freed, in order, when it closes.
 ///
-/// Not safe beside `close`: ``RocksDBStore`` sees to that.
+/// Not safe beside `close`: ``RocksDBStore`` sees to that. Visible in the package so that tests can make the directories of
+/// other builds.
 @safe
-final class Database {
+package final class Database {
     let directory: String
     let handle: OpaquePointer
     /// The columns this build knows and the directory has; a column of a newer build is absent in an older directory.
@@ -43,7 +44,7 @@ final class Database {
 
     /// Writes what is in memory to sorted files, so that the next open needs no log, and frees everything. Where the
     /// flush fails, say on a full disk, the log still has it all.
-    func close() {
+    package func close() {
         if lock != nil { try? flush() }
         unsafe families.values.forEach { unsafe rocksdb_column_family_handle_destroy($0) }
         unsafe others.forEach { unsafe rocksdb_column_family_handle_destroy($0) }
@@ -119,7 +120,7 @@ final class Database {
         try unsafe asking(directory) { unsafe rocksdb_iter_get_error(iterator, &$0) }
     }
 
-    func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) {
+    package func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) {
         let raw = unsafe rocksdb_writebatch_create()
         defer { unsafe rocksdb_writebatch_destroy(raw) }
         var bytes = 0

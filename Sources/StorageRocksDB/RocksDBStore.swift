@@ -88,10 +88,10 @@ public final class RocksDBStore: Store, @unchecked Sendable {
     private func withDatabase<R>(
         _ body: (Database) throws(StorageError) -> R
     ) throws(StorageError) -> R {
-        try gate.withShared { () throws(StorageError) -> R in
-            guard !closing.load(ordering: .relaxed), let database else {
-                throw StorageError(.closed, "the store is closed", place: directory)
-            }
+        let closed = StorageError(.closed, "the store is closed", place: directory)
+        if closing.load(ordering: .relaxed) { throw closed }
+        return try gate.withShared { () throws(StorageError) -> R in
+            guard let database else { throw closed }
             return try body(database)
         }
     }

@@ -1,9 +1,8 @@
 import Foundation
 import Storage
+import StorageRocksDB
 import TestSupport
 import Testing
-
-@testable import StorageRocksDB
 
 /// What a directory on disk adds to a store: it stays, it is locked, it has a version.
 @Suite struct RocksDBStoreTests {
