@@ -118,7 +118,8 @@ public struct Decoder: Sendable {
     @inlinable
     public mutating func value<V: Canonical>(_ type: V.Type = V.self) throws(DecodingError) -> V { try V(from: &self) }
 
-    /// From `min` to `max` values. Every value takes a byte at least, which bounds what is reserved.
+    /// From `min` to `max` values. Every value takes a byte at least; a value may be larger in memory than on the wire,
+    /// so what is reserved beforehand is never larger than what is left of the input.
     @inlinable
     public mutating func sequence<V: Canonical>(
         of type: V.Type = V.self, min: Int = 0, max: Int
@@ -128,7 +129,7 @@ public struct Decoder: Sendable {
         guard count >= min else { throw DecodingError(.lengthTooSmall, at: start) }
         guard count <= remaining else { throw DecodingError(.truncated, at: position) }
         var values: [V] = []
-        values.reserveCapacity(count)
+        values.reserveCapacity(Swift.min(count, remaining / Swift.max(MemoryLayout<V>.stride, 1)))
         for _ in 0..<count { values.append(try V(from: &self)) }
         return values
     }

@@ -47,11 +47,8 @@ public struct Digest: Hashable, Comparable, Sendable {
 
     @inlinable
     public func append(to out: inout [UInt8]) {
-        for word in [words.0, words.1, words.2, words.3] {
-            for shift in stride(from: UInt64(56), through: 0, by: -8) {
-                out.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
-        }
+        let words = (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian)
+        unsafe withUnsafeBytes(of: words) { unsafe out.append(contentsOf: $0) }
     }
 
     /// Bit `index`, counted from the most significant bit of the first byte.
@@ -60,11 +57,35 @@ public struct Digest: Hashable, Comparable, Sendable {
         let word = index < 128 ? (index < 64 ? words.0 : words.1) : (index < 192 ? words.2 : words.3)
         return word >> UInt64(63 - index % 64) & 1 == 1
     }
+
+    /// How many bits, from the first, are the same in both.
+    @inlinable
+    public func commonBits(with other: Self) -> Int {
+        let first = words.0 ^ other.words.0
+        if first != 0 { return first.leadingZeroBitCount }
+        let second = words.1 ^ other.words.1
+        if second != 0 { return 64 + second.leadingZeroBitCount }
+        let third = words.2 ^ other.words.2
+        if third != 0 { return 128 + third.leadingZeroBitCount }
+        return 192 + (words.3 ^ other.words.3).leadingZeroBitCount
+    }
+
+    /// The first 8 bytes as a number: sorts digests, but for ties, without moving them.
+    @inlinable
+    public var leadingWord: UInt64 { words.0 }
 }
 
 extension Digest: Canonical {
+    @inlinable
     public func encode(to encoder: inout Encoder) { append(to: &encoder.bytes) }
-    public init(from decoder: inout Decoder) throws(DecodingError) { self.init(bytes: try decoder.fixed(32)) }
+
+    /// Reads words, which are big-endian here and nowhere else, rather than bytes through an array of their own.
+    @inlinable
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        self.init(
+            try decoder.u64().byteSwapped, try decoder.u64().byteSwapped, try decoder.u64().byteSwapped,
+            try decoder.u64().byteSwapped)
+    }
 }
 
 extension Digest: CustomStringConvertible {
@@ -137,10 +158,10 @@ public enum SHA256 {
             right.words.0.bigEndian, right.words.1.bigEndian, right.words.2.bigEndian, right.words.3.bigEndian
         )
         var out: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        var tag = tag
         let done = unsafe withUnsafeMutableBytes(of: &out) { out in
             unsafe withUnsafeBytes(of: &input) { input in
-                unsafe lf_sha256(&tag, 1, input.baseAddress!, 64, out.baseAddress!.assumingMemoryBound(to: UInt8.self))
+                unsafe lf_sha256_pair(
+                    tag, input.baseAddress!, out.baseAddress!.assumingMemoryBound(to: UInt8.self))
             }
         }
         precondition(done == 1, "OpenSSL computes SHA-256")
@@ -155,7 +176,11 @@ private let hexDigits = Array("0123456789abcdef".utf8)
 /// Lower-case hexadecimal.
 public func hex(_ bytes: some Sequence<UInt8>) -> String {
     var out: [UInt8] = []
-    for byte in bytes { out += [hexDigits[Int(byte >> 4)], hexDigits[Int(byte & 15)]] }
+    out.reserveCapacity(2 * bytes.underestimatedCount)
+    for byte in bytes {
+        out.append(hexDigits[Int(byte >> 4)])
+        out.append(hexDigits[Int(byte & 15)])
+    }
     return String(decoding: out, as: UTF8.self)
 }
 

@@ -1,0 +1,140 @@
+public import Canonical
+public import Crypto
+public import Ledger
+
+/// A statement that anyone can check offline against the genesis: what a balance was at a height, or what became of a
+/// transaction. Carries all it needs; trusts nothing but the genesis.
+public struct Proof: Sendable, Equatable {
+    /// What is proved.
+    public enum Subject: Sendable, Equatable {
+        /// A holding, or (with no summary) that there is none, which proves zero.
+        case balance(account: AccountID, unit: UnitCode, summary: HoldingSummary?, roots: SubRoots, path: StateProof)
+        /// A transaction's receipt in its block.
+        case receipt(Receipt, path: MerklePath)
+    }
+
+    public let genesis: Digest
+    public let subject: Subject
+    /// Headers from the subject's height up to the certified one, each the parent of the next.
+    public let headers: [Header]
+    public let certificate: Certificate
+
+    /// A certificate may be missing for some heights; the next one makes its ancestors final.
+    public static let headersMax = 1024
+    public static let bytesMax = 4 << 20
+    private static let magic = Array("LFPROOF".utf8)
+
+    public init(genesis: Digest, subject: Subject, headers: [Header], certificate: Certificate) {
+        self.genesis = genesis
+        self.subject = subject
+        self.headers = headers
+        self.certificate = certificate
+    }
+
+    /// What a proof that holds says.
+    public struct Verified: Sendable {
+        public let subject: Subject
+        public let height: UInt64
+        public let time: UInt64
+        public let stateRoot: Digest
+        /// Organisations that signed, of how many, and how many it takes.
+        public let signers: [OrganisationID]
+        public let validators: Int
+        public let quorum: Int
+    }
+
+    /// Why a proof does not hold.
+    public enum Refusal: Error, Sendable, Equatable, CustomStringConvertible {
+        case genesis
+        case headers
+        case validators
+        case certificate(Certificate.Refusal)
+        case state
+        case path
+
+        public var description: String {
+            switch self {
+            case .genesis: "the proof belongs to a chain with another genesis"
+            case .headers: "the headers are not a chain up to the certified one"
+            case .validators: "a header names validators other than those of the genesis"
+            case .certificate(let refusal): "the certificate does not hold: \(refusal.rawValue)"
+            case .state: "the tables' roots do not give the header's state root"
+            case .path: "the path does not lead from the statement to the header's root"
+            }
+        }
+    }
+
+    /// Checks everything, from the statement up to the signatures of the quorum.
+    public func verify(genesis: Genesis) throws(Refusal) -> Verified {
+        let hash = genesis.hash
+        guard self.genesis == hash else { throw .genesis }
+        let set = ValidatorSet(genesis)
+        let setHash = set.hash
+        for (parent, child) in zip(headers, headers.dropFirst()) {
+            guard child.height == parent.height + 1, child.parent == parent.hash else { throw .headers }
+        }
+        guard let header = headers.first, let certified = headers.last, certified.hash == certificate.header,
+            certified.height == certificate.height
+        else { throw .headers }
+        guard headers.allSatisfy({ $0.validators == setHash && $0.nextValidators == setHash }) else {
+            throw .validators
+        }
+        do throws(Certificate.Refusal) { try certificate.verify(genesis: hash, set: set) } catch {
+            throw .certificate(error)
+        }
+        switch subject {
+        case .balance(let account, let unit, let summary, let roots, let path):
+            guard roots.stateRoot == header.state else { throw .state }
+            let value = summary.map { Table.leafValue($0.canonicalBytes) }
+            let key = Table.leafKey(account.bytes + unit.paddedBytes)
+            guard path.verify(key: key, value: value, root: roots[.holdings]) else { throw .path }
+        case .receipt(let receipt, let path):
+            guard path.root(leaf: Self.leaf(receipt)) == header.receipts else { throw .path }
+        }
+        return Verified(
+            subject: subject, height: header.height, time: header.time, stateRoot: header.state,
+            signers: certificate.signatures.map(\.validator), validators: set.count, quorum: set.quorum)
+    }
+
+    /// A receipt's leaf in its block's receipt root.
+    public static func leaf(_ receipt: Receipt) -> Digest { SHA256.hash(.receipt, receipt.canonicalBytes) }
+}
+
+extension Proof: Canonical {
+    public func encode(to encoder: inout Encoder) {
+        encoder.fixed(Self.magic)
+        encoder.u8(1)
+        encoder.value(genesis)
+        switch subject {
+        case .balance(let account, let unit, let summary, let roots, let path):
+            encoder.variant(0)
+            encoder.value(account)
+            encoder.value(unit)
+            encoder.option(summary)
+            encoder.value(roots)
+            encoder.value(path)
+        case .receipt(let receipt, let path):
+            encoder.variant(1)
+            encoder.value(receipt)
+            encoder.value(path)
+        }
+        encoder.sequence(headers)
+        encoder.value(certificate)
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        guard try decoder.fixed(Self.magic.count) == Self.magic, try decoder.u8() == 1 else {
+            throw decoder.refusal(.invalidValue)
+        }
+        genesis = try decoder.value()
+        if try decoder.variant(below: 2) == 0 {
+            subject = .balance(
+                account: try decoder.value(), unit: try decoder.value(), summary: try decoder.option(),
+                roots: try decoder.value(), path: try decoder.value())
+        } else {
+            subject = .receipt(try decoder.value(), path: try decoder.value())
+        }
+        headers = try decoder.sequence(min: 1, max: Self.headersMax)
+        certificate = try decoder.value()
+    }
+}

@@ -1,0 +1,208 @@
+public import Canonical
+public import Crypto
+
+/// An account's id: 16 random bytes, drawn by whoever opens it and derived from nothing. Shown as Bech32m with the
+/// prefix `lf`.
+public struct AccountID: Hashable, Comparable, Sendable {
+    let high: UInt64
+    let low: UInt64
+
+    public static let byteCount = 16
+    public static let prefix = "lf"
+
+    /// - Precondition: 16 bytes.
+    public init(bytes: some Collection<UInt8>) { (high, low) = words(bytes) }
+
+    public static func random() -> AccountID { AccountID(bytes: randomBytes(byteCount)) }
+
+    public var bytes: [UInt8] { wordBytes(high, low) }
+
+    public static func < (a: Self, b: Self) -> Bool { a.high == b.high ? a.low < b.low : a.high < b.high }
+
+    /// Ids are random: a word of one is hash enough.
+    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+}
+
+extension AccountID: Canonical {
+    public func encode(to encoder: inout Encoder) { encoder.fixed(bytes) }
+    public init(from decoder: inout Decoder) throws(DecodingError) { self.init(bytes: try decoder.fixed(16)) }
+}
+
+extension AccountID: CustomStringConvertible {
+    public var description: String { Bech32m.encode(prefix: Self.prefix, bytes) }
+
+    /// - Throws: why the text is no account id; a text of another length fails as `.padding`.
+    public init(text: String) throws(Bech32m.Failure) {
+        let bytes = try Bech32m.decode(prefix: Self.prefix, text)
+        guard bytes.count == Self.byteCount else { throw .padding }
+        self.init(bytes: bytes)
+    }
+}
+
+/// A member organisation's number in the chain, from 1 on.
+public struct OrganisationID: Hashable, Comparable, Sendable, Canonical, CustomStringConvertible {
+    public let number: UInt32
+
+    public init(_ number: UInt32) { self.number = number }
+
+    public static func < (a: Self, b: Self) -> Bool { a.number < b.number }
+    public func encode(to encoder: inout Encoder) { encoder.u32(number) }
+    public init(from decoder: inout Decoder) throws(DecodingError) { number = try decoder.u32() }
+    public var description: String { "organisation \(number)" }
+
+    var bytes: [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: number >> UInt32(24 - 8 * $0)) } }
+}
+
+/// A unit's code: 1 to 16 of `A–Z 0–9 - _`, beginning with a letter.
+public struct UnitCode: Hashable, Comparable, Sendable {
+    let high: UInt64
+    let low: UInt64
+
+    public static let byteCountMax = 16
+
+    public init?(_ text: String) {
+        let raw = Array(text.utf8)
+        guard (1...Self.byteCountMax).contains(raw.count), (0x41...0x5A).contains(raw[0]),
+            raw.allSatisfy({ (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x5F })
+        else { return nil }
+        (high, low) = words(raw + [UInt8](repeating: 0, count: Self.byteCountMax - raw.count))
+    }
+
+    /// 16 bytes, padded with zeros: the form in keys.
+    public var paddedBytes: [UInt8] { wordBytes(high, low) }
+
+    public static func < (a: Self, b: Self) -> Bool { a.high == b.high ? a.low < b.low : a.high < b.high }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        guard let code = UnitCode(try decoder.string(max: Self.byteCountMax)) else {
+            throw decoder.refusal(.invalidText)
+        }
+        self = code
+    }
+}
+
+extension UnitCode: Canonical, CustomStringConvertible {
+    public func encode(to encoder: inout Encoder) { encoder.string(description) }
+    public var description: String { String(decoding: paddedBytes.prefix { $0 != 0 }, as: UTF8.self) }
+}
+
+public typealias TransactionID = Digest
+public typealias HoldID = Digest
+
+/// Whoever numbers the orders: 16 bytes, ASCII text padded with zeros.
+public struct SourceID: Hashable, Sendable, Canonical, CustomStringConvertible {
+    public let bytes: [UInt8]
+
+    public static let byteCount = 16
+
+    /// Text of 1 to 16 printable ASCII characters.
+    public init?(_ text: String) {
+        let raw = Array(text.utf8)
+        guard (1...Self.byteCount).contains(raw.count), raw.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            return nil
+        }
+        bytes = raw + [UInt8](repeating: 0, count: Self.byteCount - raw.count)
+    }
+
+    public func encode(to encoder: inout Encoder) { encoder.fixed(bytes) }
+    public init(from decoder: inout Decoder) throws(DecodingError) { bytes = try decoder.fixed(Self.byteCount) }
+    public var description: String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+}
+
+/// The business key of an accrual: used once, for ever, within its issuer. The issuer is that of the unit.
+public struct NaturalKey: Hashable, Sendable, Canonical {
+    public let source: SourceID
+    /// The order's number at its source, 1 to 48 bytes.
+    public let order: [UInt8]
+    public let line: UInt32
+    /// What the points are for: 0 purchase; other numbers are the source's own.
+    public let kind: UInt8
+
+    public static let orderBytesMax = 48
+
+    /// - Precondition: 1 to 48 bytes of order.
+    public init(source: SourceID, order: [UInt8], line: UInt32 = 0, kind: UInt8 = 0) {
+        precondition((1...Self.orderBytesMax).contains(order.count), "an order's number has 1 to 48 bytes")
+        self.source = source
+        self.order = order
+        self.line = line
+        self.kind = kind
+    }
+
+    public func encode(to encoder: inout Encoder) {
+        encoder.value(source)
+        encoder.byteString(order)
+        encoder.u32(line)
+        encoder.u8(kind)
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        source = try decoder.value()
+        order = try decoder.byteString(max: Self.orderBytesMax)
+        if order.isEmpty { throw decoder.refusal(.lengthTooSmall) }
+        line = try decoder.u32()
+        kind = try decoder.u8()
+    }
+
+    /// The key of its rows.
+    public func digest(issuer: OrganisationID) -> Digest {
+        var encoder = Encoder(capacity: 80)
+        encoder.value(issuer)
+        encode(to: &encoder)
+        return SHA256.hash(.naturalKey, encoder.bytes)
+    }
+}
+
+/// Who signs or sends: an organisation, an account, or the guardian that an account named when it was opened.
+public enum Party: Hashable, Sendable, Canonical, CustomStringConvertible {
+    case organisation(OrganisationID)
+    case account(AccountID)
+    case guardian(AccountID)
+
+    public func encode(to encoder: inout Encoder) {
+        switch self {
+        case .organisation(let id):
+            encoder.variant(0)
+            encoder.value(id)
+        case .account(let id):
+            encoder.variant(1)
+            encoder.value(id)
+        case .guardian(let id):
+            encoder.variant(2)
+            encoder.value(id)
+        }
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        switch try decoder.variant(below: 3) {
+        case 0: self = .organisation(try decoder.value())
+        case 1: self = .account(try decoder.value())
+        default: self = .guardian(try decoder.value())
+        }
+    }
+
+    public var description: String {
+        switch self {
+        case .organisation(let id): id.description
+        case .account(let id): "account \(id)"
+        case .guardian(let id): "guardian of \(id)"
+        }
+    }
+}
+
+/// 8 bytes, big-endian: heights and times in keys, which then sort by number.
+public func bigEndianBytes(_ value: UInt64) -> [UInt8] {
+    (0..<8).map { UInt8(truncatingIfNeeded: value >> UInt64(56 - 8 * $0)) }
+}
+
+private func words(_ bytes: some Collection<UInt8>) -> (UInt64, UInt64) {
+    precondition(bytes.count == 16, "an id has 16 bytes")
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    for (index, byte) in bytes.enumerated() {
+        if index < 8 { high = high << 8 | UInt64(byte) } else { low = low << 8 | UInt64(byte) }
+    }
+    return (high, low)
+}
+
+private func wordBytes(_ high: UInt64, _ low: UInt64) -> [UInt8] { bigEndianBytes(high) + bigEndianBytes(low) }

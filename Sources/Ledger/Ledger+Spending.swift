@@ -1,0 +1,177 @@
+import Crypto
+
+/// What a holder does with points: transfer, redeem, reserve; and what the organisation does with a reservation.
+extension Ledger {
+    /// Checks: amount, unit, self-addressed, accounts (there, claimed, frozen), balance, number of lots.
+    mutating func transfer(
+        _ from: AccountID, _ to: AccountID, _ code: UnitCode, _ amount: UInt64, _ context: Context
+    ) -> Applied {
+        guard context.signed(by: .account(from)) else { return .refused(.signerMissing) }
+        if amount == 0 { return .refused(.amountZero) }
+        guard state.units.get(code, loading) != nil else { return .refused(.unitUnknown) }
+        if from == to { return .refused(.selfAddressed) }
+        let refusal = spendable(from, code, amount) ?? receivable(to)
+        if let refusal { return .refused(refusal) }
+        let key = HoldingKey(account: from, unit: code)
+        // Which lots would move is known only by taking them; they are put back if the receiver has no room.
+        let before = state.holdings.get(key, loading)!
+        var after = before
+        let portions = after.take(amount)
+        guard receive(portions, HoldingKey(account: to, unit: code)) else { return .refused(.lotsTooMany) }
+        put(after, key)
+        return .outcome(.spent(portions))
+    }
+
+    /// Checks: amount, unit, account (there, claimed, frozen), debt, balance.
+    mutating func redeem(_ id: AccountID, _ code: UnitCode, _ amount: UInt64, _ context: Context) -> Applied {
+        guard context.signed(by: .account(id)) else { return .refused(.signerMissing) }
+        if amount == 0 { return .refused(.amountZero) }
+        guard state.units.get(code, loading) != nil else { return .refused(.unitUnknown) }
+        if let refusal = spendable(id, code, amount, redeeming: true) { return .refused(refusal) }
+        let key = HoldingKey(account: id, unit: code)
+        var holding = state.holdings.get(key, loading)!
+        let portions = holding.take(amount)
+        put(holding, key)
+        state.units.modify(code, loading) {
+            $0!.available -= amount
+            $0!.redeemed += amount
+        }
+        return .outcome(.spent(portions))
+    }
+
+    /// Checks: amount, unit, self-addressed, account (there, claimed, frozen), debt, balance, organisation, deadline.
+    mutating func reserve(_ reservation: Reservation, _ context: Context) -> Applied {
+        let amount = reservation.amount
+        guard context.signed(by: .account(reservation.account)) else { return .refused(.signerMissing) }
+        if amount == 0 { return .refused(.amountZero) }
+        guard state.units.get(reservation.unit, loading) != nil else { return .refused(.unitUnknown) }
+        var redeeming = true
+        if case .transfer(let to) = reservation.use {
+            redeeming = false
+            if to == reservation.account { return .refused(.selfAddressed) }
+            if let refusal = receivable(to) { return .refused(refusal) }
+        }
+        if let refusal = spendable(reservation.account, reservation.unit, amount, redeeming: redeeming) {
+            return .refused(refusal)
+        }
+        guard state.organisations.get(reservation.organisation, loading) != nil else {
+            return .refused(.organisationUnknown)
+        }
+        guard reservation.deadline > time else { return .refused(.deadlinePast) }
+        guard reservation.deadline - time <= genesis.parameters.reservationMillisecondsMax else {
+            return .refused(.deadlineTooFar)
+        }
+        let key = HoldingKey(account: reservation.account, unit: reservation.unit)
+        let portions = state.holdings.modify(key, loading) { $0!.hold(amount) }
+        state.units.modify(reservation.unit, loading) {
+            $0!.available -= amount
+            $0!.held += amount
+        }
+        let id = SHA256.hash(.hold, context.transaction.bytes + [context.operation])
+        state.holds.put(id, Hold(reservation, portions: portions), loading)
+        return .outcome(.held(id, portions))
+    }
+
+    /// Checks: hold, signer, amount, frozen, debt, overdue, balance, receiver.
+    mutating func commit(_ id: HoldID, _ amount: UInt64, _ context: Context) -> Applied {
+        guard let hold = state.holds.get(id, loading) else { return .refused(.holdUnknown) }
+        guard context.signed(by: .organisation(hold.organisation)) else { return .refused(.signerMissing) }
+        if amount == 0 { return .refused(.amountZero) }
+        let key = HoldingKey(account: hold.account, unit: hold.unit)
+        var holding = state.holdings.get(key, loading)!
+        if state.accounts.get(hold.account, loading)!.frozen != .no { return .refused(.accountFrozen) }
+        if case .redeem = hold.use, holding.debt > 0 { return .refused(.debtOutstanding) }
+        if amount > hold.amount { return .refused(.balanceInsufficient) }
+        if hold.deadline < time { return .refused(.holdOverdue) }
+        let taken = holding.settle(hold.portions, taking: amount)
+        if case .transfer(let to) = hold.use {
+            guard receive(taken, HoldingKey(account: to, unit: hold.unit)) else { return .refused(.lotsTooMany) }
+        }
+        put(holding, key)
+        state.units.modify(hold.unit, loading) {
+            $0!.held -= hold.amount
+            $0!.available += hold.amount - amount
+            if case .redeem = hold.use { $0!.redeemed += amount } else { $0!.available += amount }
+        }
+        state.holds.put(id, nil, loading)
+        return .outcome(.spent(taken))
+    }
+
+    /// Checks: hold, signer.
+    mutating func release(_ id: HoldID, _ context: Context) -> Applied {
+        guard let hold = state.holds.get(id, loading) else { return .refused(.holdUnknown) }
+        guard context.signed(by: .organisation(hold.organisation)) else { return .refused(.signerMissing) }
+        giveBack(id, hold)
+        return .outcome(.done)
+    }
+
+    /// Before a block's transactions: what is overdue returns, by deadline then id, a bounded number a block.
+    mutating func releaseOverdue() {
+        var added = false
+        while let id = holdsDue.pop(before: time) {
+            guard let hold = state.holds.get(id, loading) else { continue }
+            holdsWaiting.append((hold.deadline, id))
+            added = true
+        }
+        if added { holdsWaiting.sort { $0.deadline == $1.deadline ? $0.id < $1.id : $0.deadline < $1.deadline } }
+        var released = 0
+        var looked = 0
+        while released < Self.releasesPerBlockMax, looked < holdsWaiting.count {
+            let id = holdsWaiting[looked].id
+            looked += 1
+            // Its organisation may have released it while it waited.
+            guard let hold = state.holds.get(id, loading) else { continue }
+            giveBack(id, hold)
+            released += 1
+        }
+        holdsWaiting.removeFirst(looked)
+    }
+
+    private mutating func giveBack(_ id: HoldID, _ hold: Hold) {
+        state.holdings.modify(HoldingKey(account: hold.account, unit: hold.unit), loading) {
+            _ = $0!.settle(hold.portions, taking: 0)
+        }
+        let amount = hold.amount
+        state.units.modify(hold.unit, loading) {
+            $0!.held -= amount
+            $0!.available += amount
+        }
+        state.holds.put(id, nil, loading)
+    }
+
+    /// Why an amount may not leave an account, if so.
+    private mutating func spendable(
+        _ id: AccountID, _ unit: UnitCode, _ amount: UInt64, redeeming: Bool = false
+    ) -> ResultCode? {
+        guard let account = state.accounts.get(id, loading) else { return .accountUnknown }
+        if !account.claimed { return .accountUnclaimed }
+        if account.frozen != .no { return .accountFrozen }
+        guard let holding = state.holdings.get(HoldingKey(account: id, unit: unit), loading) else {
+            return .balanceInsufficient
+        }
+        if redeeming, holding.debt > 0 { return .debtOutstanding }
+        return holding.available < amount ? .balanceInsufficient : nil
+    }
+
+    /// Why an account may not receive a transfer, if so. A frozen one may.
+    private mutating func receivable(_ id: AccountID) -> ResultCode? {
+        guard let account = state.accounts.get(id, loading) else { return .accountUnknown }
+        return account.claimed ? nil : .accountUnclaimed
+    }
+
+    /// Adds lots under the terms that they have; answers false, with nothing changed, where there is no room for them.
+    private mutating func receive(_ portions: [Portion], _ key: HoldingKey) -> Bool {
+        var holding = state.holdings.get(key, loading) ?? Holding()
+        for portion in portions {
+            guard holding.canAdd(portion.terms) else { return false }
+            holding.add(portion.amount, terms: portion.terms)
+        }
+        put(holding, key)
+        return true
+    }
+
+    /// A holding in which nothing is left has no row: its absence proves zero.
+    private mutating func put(_ holding: Holding, _ key: HoldingKey) {
+        state.holdings.put(key, holding == Holding() ? nil : holding, loading)
+    }
+}

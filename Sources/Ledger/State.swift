@@ -1,0 +1,149 @@
+import Canonical
+import Crypto
+
+/// All tables at the newest executed height, over what is stored at the newest certified one.
+struct State: Sendable {
+    var parameters = Rows<ParametersKey, Parameters>(.parameters)
+    var organisations = Rows<OrganisationID, Organisation>(.organisations)
+    var programs = Rows<ProgramKey, Program>(.programs)
+    var units = Rows<UnitCode, Unit>(.units)
+    var accounts = Rows<AccountID, Account>(.accounts)
+    var holdings = Rows<HoldingKey, Holding>(.holdings)
+    var holds = Rows<HoldID, Hold>(.holds)
+    var accruals = Rows<Digest, AccrualTotals>(.accruals)
+    var clawbacks = Rows<Digest, Clawback>(.clawbacks)
+    var keys = LogRows<Digest, AcceptedLine>(.keys)
+    var settled = LogRows<Digest, AccrualTotals>(.settled)
+
+    /// Rows kept in memory of each table that changes.
+    static let rowsCachedMax = 1 << 20
+
+    mutating func rollBack() {
+        organisations.rollBack()
+        programs.rollBack()
+        units.rollBack()
+        accounts.rollBack()
+        holdings.rollBack()
+        holds.rollBack()
+        accruals.rollBack()
+        clawbacks.rollBack()
+        keys.rollBack()
+        settled.rollBack()
+    }
+
+    mutating func keep() {
+        organisations.keep()
+        programs.keep()
+        units.keep()
+        accounts.keep()
+        holdings.keep()
+        holds.keep()
+        accruals.keep()
+        clawbacks.keep()
+        keys.keep()
+        settled.keep()
+    }
+
+    /// The block's changes, tables in ascending order of name; those without any left out.
+    mutating func drain(replays: TableChanges) -> [TableChanges] {
+        [
+            accounts.drain(), accruals.drain(), clawbacks.drain(), holdings.drain(), holds.drain(), keys.drain(),
+            organisations.drain(), parameters.drain(), programs.drain(), replays, settled.drain(), units.drain(),
+        ].filter { !$0.rows.isEmpty }
+    }
+
+    mutating func trim(stored height: UInt64) {
+        programs.trim(stored: height, max: Self.rowsCachedMax)
+        accounts.trim(stored: height, max: Self.rowsCachedMax)
+        holdings.trim(stored: height, max: Self.rowsCachedMax)
+        holds.trim(stored: height, max: Self.rowsCachedMax)
+        accruals.trim(stored: height, max: Self.rowsCachedMax)
+        clawbacks.trim(stored: height, max: Self.rowsCachedMax)
+        keys.trim(stored: height)
+        settled.trim(stored: height)
+    }
+}
+
+/// The one row of `parameters`.
+struct ParametersKey: RowKey {
+    var keyBytes: [UInt8] { [] }
+}
+
+/// Nonces burnt within the window, by sender, so that a look-up never reads the store; and in order of time, so that
+/// rows leave from the front.
+struct ReplayWindow: Sendable {
+    private struct SenderNonce: Hashable, Sendable {
+        let sender: Party
+        let nonce: UInt64
+    }
+
+    private var rows: [SenderNonce: Replay] = [:]
+    private var order = DeadlineQueue<ReplayKey>()
+    private var added: [(key: ReplayKey, row: Replay)] = []
+    private var left: [[UInt8]] = []
+
+    func get(sender: Party, nonce: UInt64) -> Replay? { rows[SenderNonce(sender: sender, nonce: nonce)] }
+
+    mutating func load(_ key: ReplayKey, _ row: Replay) {
+        rows[SenderNonce(sender: key.sender, nonce: key.nonce)] = row
+        order.push(key, at: key.validUntil)
+    }
+
+    mutating func add(_ key: ReplayKey, _ row: Replay) {
+        load(key, row)
+        added.append((key, row))
+    }
+
+    /// Rows leave in the first block whose time is past their `validUntil`, by that rule alone.
+    mutating func leave(before time: UInt64) {
+        while let key = order.pop(before: time) {
+            rows[SenderNonce(sender: key.sender, nonce: key.nonce)] = nil
+            left.append(key.keyBytes)
+        }
+    }
+
+    mutating func drain() -> (added: TableChanges, left: [[UInt8]]) {
+        defer {
+            added.removeAll(keepingCapacity: true)
+            left.removeAll(keepingCapacity: true)
+        }
+        let rows = added.map { TableChanges.Row(key: $0.key.keyBytes, value: $0.row.canonicalBytes) }
+        return (TableChanges(table: .replays, rows: rows), left)
+    }
+}
+
+/// Items by the time at which they fall due, soonest first; those of one time in no particular order. A binary heap
+/// over an array.
+struct DeadlineQueue<Item: Sendable>: Sendable {
+    private var heap: [(time: UInt64, item: Item)] = []
+
+    var isEmpty: Bool { heap.isEmpty }
+
+    mutating func push(_ item: Item, at time: UInt64) {
+        heap.append((time, item))
+        var child = heap.count - 1
+        while child > 0, heap[child].time < heap[(child - 1) / 2].time {
+            heap.swapAt(child, (child - 1) / 2)
+            child = (child - 1) / 2
+        }
+    }
+
+    /// The soonest item if it was due before `time`.
+    mutating func pop(before time: UInt64) -> Item? {
+        guard let first = heap.first, first.time < time else { return nil }
+        let last = heap.removeLast()
+        guard !heap.isEmpty else { return first.item }
+        heap[0] = last
+        var parent = 0
+        while true {
+            var least = parent
+            for child in [2 * parent + 1, 2 * parent + 2]
+            where child < heap.count && heap[child].time < heap[least].time {
+                least = child
+            }
+            if least == parent { return first.item }
+            heap.swapAt(parent, least)
+            parent = least
+        }
+    }
+}

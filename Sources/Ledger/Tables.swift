@@ -1,0 +1,204 @@
+public import Canonical
+public import Crypto
+
+/// The tables of the state, by the names that stand in the state root.
+public enum Table: String, CaseIterable, Sendable {
+    // Rows that change: leaves of the state tree.
+    case accounts
+    case accruals
+    case clawbacks
+    case holdings
+    case holds
+    case organisations
+    case parameters
+    case programs
+    case units
+    // Rows only ever added: an append-only tree with one leaf a height.
+    case keys
+    case replays
+    case settled
+
+    public var isLog: Bool {
+        switch self {
+        case .keys, .replays, .settled: true
+        default: false
+        }
+    }
+
+    /// What a row's leaf in the state tree is the digest of. For a holding it is the totals and the lots' digest;
+    /// for all others the row itself.
+    /// - Throws: where the row's bytes are not a row of this table.
+    public func leafContent(of row: [UInt8]) throws(DecodingError) -> [UInt8] {
+        self == .holdings ? try Holding(canonicalBytes: row).summary.canonicalBytes : row
+    }
+
+    /// Key of a row's leaf.
+    public static func leafKey(_ key: [UInt8]) -> Digest { SHA256.hash(.leaf, key) }
+    /// Value of a row's leaf.
+    public static func leafValue(_ content: [UInt8]) -> Digest { SHA256.hash(.row, content) }
+}
+
+/// What a certified row is read by. Answers nil where there is none; where reading fails, the caller of the ledger
+/// notes it and drops the block's result.
+public typealias RowLoader = @Sendable (Table, [UInt8]) -> [UInt8]?
+
+/// A row's key in its table's bytes.
+protocol RowKey: Hashable, Sendable {
+    var keyBytes: [UInt8] { get }
+}
+
+extension AccountID: RowKey { var keyBytes: [UInt8] { bytes } }
+extension OrganisationID: RowKey { var keyBytes: [UInt8] { bytes } }
+extension UnitCode: RowKey { var keyBytes: [UInt8] { paddedBytes } }
+extension Digest: RowKey { var keyBytes: [UInt8] { bytes } }
+extension ReplayKey: RowKey { var keyBytes: [UInt8] { canonicalBytes } }
+
+struct ProgramKey: RowKey {
+    let unit: UnitCode
+    let version: UInt32
+    var keyBytes: [UInt8] { unit.paddedBytes + OrganisationID(version).bytes }
+}
+
+struct HoldingKey: RowKey {
+    let account: AccountID
+    let unit: UnitCode
+    var keyBytes: [UInt8] { account.bytes + unit.paddedBytes }
+}
+
+/// One table of rows that change: what was read or written of it, over what is stored.
+struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
+    private struct Slot: Sendable {
+        var row: Row?
+        /// Height of the newest block that changed it; 0 where none did since it was read.
+        var changedAt: UInt64
+    }
+
+    let table: Table
+    private var slots: [Key: Slot] = [:]
+    /// Keys changed by the block in hand, once each.
+    private var changed: [Key] = []
+    /// What rows were before, newest last, while a transaction may still have to be taken back.
+    private var undo: [(key: Key, row: Row?)] = []
+
+    init(_ table: Table) { self.table = table }
+
+    private mutating func index(of key: Key, _ load: Loading) -> Dictionary<Key, Slot>.Index {
+        if let index = slots.index(forKey: key) { return index }
+        slots[key] = Slot(row: load.row(table, key.keyBytes), changedAt: 0)
+        return slots.index(forKey: key)!
+    }
+
+    mutating func get(_ key: Key, _ load: Loading) -> Row? { slots.values[index(of: key, load)].row }
+
+    /// Changes a row in place.
+    mutating func modify<R>(_ key: Key, _ load: Loading, _ body: (inout Row?) -> R) -> R {
+        let index = index(of: key, load)
+        if load.journals { undo.append((key, slots.values[index].row)) }
+        if slots.values[index].changedAt != load.height {
+            slots.values[index].changedAt = load.height
+            changed.append(key)
+        }
+        return body(&slots.values[index].row)
+    }
+
+    mutating func put(_ key: Key, _ row: Row?, _ load: Loading) { modify(key, load) { $0 = row } }
+
+    /// Takes back everything since the journal began.
+    mutating func rollBack() {
+        for (key, row) in undo.reversed() { slots[key]!.row = row }
+        undo.removeAll(keepingCapacity: true)
+    }
+
+    mutating func keep() { undo.removeAll(keepingCapacity: true) }
+
+    /// Rows as the block in hand leaves them.
+    func forEachChanged(_ body: (Row) -> Void) {
+        for key in changed {
+            if let row = slots[key]!.row { body(row) }
+        }
+    }
+
+    /// The block's changes in ascending order of key. A row that a refused transaction touched and left as it was
+    /// may be among them, unchanged.
+    mutating func drain() -> TableChanges {
+        var rows: [TableChanges.Row] = []
+        rows.reserveCapacity(changed.count)
+        for key in changed { rows.append(.init(key: key.keyBytes, value: slots[key]!.row?.canonicalBytes)) }
+        rows.sort { $0.key.lexicographicallyPrecedes($1.key) }
+        changed.removeAll(keepingCapacity: true)
+        return TableChanges(table: table, rows: rows)
+    }
+
+    /// Forgets rows that are stored as they are, once there are more than `max` of them.
+    mutating func trim(stored height: UInt64, max: Int) {
+        if slots.count > max { slots = slots.filter { $0.value.changedAt > height } }
+    }
+}
+
+/// One table of rows only ever added.
+struct LogRows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
+    let table: Table
+    /// Rows that may not be stored yet.
+    private var recent: [Key: (row: Row, height: UInt64)] = [:]
+    private var added: [Key] = []
+    /// How many of `added` stood there when the journal began.
+    private var mark = 0
+
+    init(_ table: Table) { self.table = table }
+
+    func get(_ key: Key, _ load: Loading) -> Row? { recent[key]?.row ?? load.row(table, key.keyBytes) }
+
+    mutating func add(_ key: Key, _ row: Row, _ load: Loading) {
+        recent[key] = (row, load.height)
+        added.append(key)
+    }
+
+    mutating func rollBack() {
+        for key in added[mark...] { recent[key] = nil }
+        added.removeSubrange(mark...)
+    }
+
+    mutating func keep() { mark = added.count }
+
+    /// The block's additions in the order of execution.
+    mutating func drain() -> TableChanges {
+        let rows = added.map { TableChanges.Row(key: $0.keyBytes, value: recent[$0]!.row.canonicalBytes) }
+        added.removeAll(keepingCapacity: true)
+        mark = 0
+        return TableChanges(table: table, rows: rows)
+    }
+
+    mutating func trim(stored height: UInt64) {
+        if !recent.isEmpty { recent = recent.filter { $0.value.height > height } }
+    }
+}
+
+/// How a table reaches stored rows, and for which block.
+struct Loading: Sendable {
+    let loader: RowLoader
+    let height: UInt64
+    /// Whether rows are noted before they change.
+    var journals = false
+
+    func row<Row: Canonical>(_ table: Table, _ key: [UInt8]) -> Row? {
+        guard let bytes = loader(table, key) else { return nil }
+        guard let row = try? Row(canonicalBytes: bytes) else {
+            // Stored by this program and checked by the store: anything else is damage that must not be executed on.
+            preconditionFailure("a stored row of \(table.rawValue) does not decode")
+        }
+        return row
+    }
+}
+
+/// What a block did to one table.
+public struct TableChanges: Sendable {
+    public struct Row: Sendable {
+        public let key: [UInt8]
+        /// None: deleted.
+        public let value: [UInt8]?
+    }
+
+    public let table: Table
+    /// Tables that change: ascending by key. Logs: in the order of execution.
+    public let rows: [Row]
+}

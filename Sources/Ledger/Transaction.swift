@@ -1,0 +1,140 @@
+public import Canonical
+public import Crypto
+
+/// What the signers agree on. All its operations take effect or none.
+public struct TransactionBody: Sendable, Equatable {
+    /// Whose nonce this burns; the party of the first signer.
+    public let sender: Party
+    /// Any number that the sender has not used within the replay window.
+    public let nonce: UInt64
+    /// Block time up to which it may be executed, milliseconds since 1970 UTC.
+    public let validUntil: UInt64
+    public let signers: [Signer]
+    public let operations: [Operation]
+
+    public static let signersMax = 8
+    public static let operationsMax = 16
+
+    /// - Precondition: 1 to 8 signers of different parties, 1 to 16 operations.
+    public init(nonce: UInt64, validUntil: UInt64, signers: [Signer], operations: [Operation]) {
+        precondition((1...Self.signersMax).contains(signers.count), "a transaction has 1 to 8 signers")
+        precondition((1...Self.operationsMax).contains(operations.count), "a transaction has 1 to 16 operations")
+        sender = signers[0].party
+        self.nonce = nonce
+        self.validUntil = validUntil
+        self.signers = signers
+        self.operations = operations
+    }
+
+    /// Whether it goes before the block's other transactions.
+    public var runsFirst: Bool { operations.allSatisfy(\.runsFirst) }
+
+    /// The bytes that each signer signs.
+    public static func signedBytes(genesis: Digest, body: [UInt8]) -> [UInt8] {
+        Domain.transactionSignature.prefix + genesis.bytes + body
+    }
+}
+
+extension TransactionBody: Canonical {
+    public func encode(to encoder: inout Encoder) {
+        encoder.value(sender)
+        encoder.u64(nonce)
+        encoder.u64(validUntil)
+        encoder.sequence(signers)
+        encoder.sequence(operations)
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        sender = try decoder.value()
+        nonce = try decoder.u64()
+        validUntil = try decoder.u64()
+        signers = try decoder.sequence(min: 1, max: Self.signersMax)
+        guard signers[0].party == sender, Set(signers.map(\.party)).count == signers.count else {
+            throw decoder.refusal(.invalidValue)
+        }
+        operations = try decoder.sequence(min: 1, max: Self.operationsMax)
+    }
+}
+
+/// A party and the key by which it signs.
+public struct Signer: Sendable, Hashable, Canonical {
+    public let party: Party
+    public let key: PublicKey
+
+    public init(_ party: Party, _ key: PublicKey) {
+        self.party = party
+        self.key = key
+    }
+
+    public func encode(to encoder: inout Encoder) {
+        encoder.value(party)
+        encoder.value(key)
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        party = try decoder.value()
+        key = try decoder.value()
+    }
+}
+
+/// A body with one signature a signer, in the signers' order.
+public struct Transaction: Sendable {
+    public let body: TransactionBody
+    public let signatures: [Signature]
+    /// The envelope: body and signatures as they travel and are stored.
+    public let bytes: [UInt8]
+    /// Digest of the body: what a transaction is looked up by.
+    public let id: TransactionID
+    /// Digest of body and signatures: keys a kept signature result, and makes the leaves of the transaction root.
+    public let envelopeDigest: Digest
+    private let bodyCount: Int
+
+    public static let bytesMax = 960 * 1024
+
+    public init(body: TransactionBody, signatures: [Signature]) {
+        var encoder = Encoder()
+        encoder.value(body)
+        let count = encoder.bytes.count
+        for signature in signatures { encoder.value(signature) }
+        self.init(body: body, signatures: signatures, bytes: encoder.bytes, bodyCount: count)
+    }
+
+    /// Signs a body with one key a signer, in the signers' order.
+    public init(signing body: TransactionBody, genesis: Digest, keys: [SecretKey]) {
+        let message = TransactionBody.signedBytes(genesis: genesis, body: body.canonicalBytes)
+        self.init(body: body, signatures: keys.map { $0.sign(message) })
+    }
+
+    private init(body: TransactionBody, signatures: [Signature], bytes: [UInt8], bodyCount: Int) {
+        self.body = body
+        self.signatures = signatures
+        self.bytes = bytes
+        self.bodyCount = bodyCount
+        id = SHA256.hash(.transactionBody, Array(bytes[0..<bodyCount]))
+        envelopeDigest = SHA256.hash(.envelope, bytes)
+    }
+
+    /// Reads an envelope of at most 960 KiB, all of it.
+    public init(envelope bytes: [UInt8]) throws(DecodingError) {
+        guard bytes.count <= Self.bytesMax else { throw DecodingError(.lengthTooLarge, at: 0) }
+        var decoder = Decoder(bytes)
+        let body = try decoder.value(TransactionBody.self)
+        let bodyCount = decoder.offset
+        var signatures: [Signature] = []
+        for _ in body.signers { signatures.append(try decoder.value()) }
+        try decoder.finish()
+        self.init(body: body, signatures: signatures, bytes: bytes, bodyCount: bodyCount)
+    }
+
+    /// Whether every signature, those of tickets included, matches. A function of the envelope's bytes alone: whether
+    /// the keys speak for their parties is decided in execution.
+    public func signaturesVerify(genesis: Digest) -> Bool {
+        guard signatures.count == body.signers.count else { return false }
+        let message = TransactionBody.signedBytes(genesis: genesis, body: Array(bytes[0..<bodyCount]))
+        for (signer, signature) in zip(body.signers, signatures)
+        where !signer.key.verifies(signature, of: message) { return false }
+        for case .openByTicket(let line, let ticket) in body.operations
+        where !ticket.verifies(account: line.account, genesis: genesis) { return false }
+        return true
+    }
+}
