@@ -3,8 +3,8 @@ package import Storage
 
 /// An open database and everything RocksDB wants freed, in order, when it closes.
 ///
-/// Not safe beside `close`: ``RocksDBStore`` sees to that. Visible in the package so that tests can make the directories of
-/// other builds.
+/// Not safe beside `close`: ``RocksDBStore`` sees to that. Visible in the package so that tests can make directories
+/// as other builds would.
 @safe
 package final class Database {
     let directory: String
