@@ -3,6 +3,8 @@ public struct StorageError: Error, Equatable, Sendable, CustomStringConvertible 
     public enum Code: String, Sendable {
         /// The directory does not exist, or holds no chain.
         case notFound
+        /// A chain was to be created, but the directory already holds one.
+        case exists
         /// Another process holds the directory.
         case locked
         /// The file system refuses to let this user read or write here.

@@ -12,6 +12,10 @@ public protocol Store: AnyObject, Sendable {
     /// - Throws: ``StorageError`` with `.corrupt` or `.inputOutput`.
     func get(_ column: Column, _ key: [UInt8]) throws(StorageError) -> [UInt8]?
 
+    /// The values under many keys of one column, in the keys' order; a driver may look them up together.
+    /// - Throws: ``StorageError`` with `.corrupt` or `.inputOutput`.
+    func getMany(_ column: Column, _ keys: [[UInt8]]) throws(StorageError) -> [[UInt8]?]
+
     /// Visits rows in key order, beginning at the first key ≥ `start` (descending: at the last key ≤ `start`), until
     /// `body` answers false or rows end. `nil` begins at the very first (descending: the very last) row.
     func scan(
@@ -27,6 +31,13 @@ public protocol Store: AnyObject, Sendable {
 }
 
 extension Store {
+    public func getMany(_ column: Column, _ keys: [[UInt8]]) throws(StorageError) -> [[UInt8]?] {
+        var values: [[UInt8]?] = []
+        values.reserveCapacity(keys.count)
+        for key in keys { values.append(try get(column, key)) }
+        return values
+    }
+
     public func scan(
         _ column: Column, _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
     ) throws(StorageError) {
