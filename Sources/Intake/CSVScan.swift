@@ -48,7 +48,9 @@ struct Scan {
                     guard i < end else {
                         guard atEnd else { return false }
                         fault = fault ?? .openQuote(column: spans.count, line: opened)
-                        return finish(contentEnd: end, next: end, breaks: breaks + 1)
+                        // A line break at the very end begins no further line.
+                        let endsInBreak = i > start && (bytes[i - 1] == 0x0A || bytes[i - 1] == 0x0D)
+                        return finish(contentEnd: end, next: end, breaks: endsInBreak ? breaks : breaks + 1)
                     }
                     let byte = bytes[i]
                     high |= byte
@@ -134,6 +136,7 @@ struct OverlongSkip {
 
     let delimiter: UInt8
     private var state = State.fieldStart
+    private var lastIsBreak = false
     private(set) var lines = 1
     /// The last byte given means something only together with the one after it, and has to be given again.
     private(set) var holdsBack = false
@@ -150,6 +153,7 @@ struct OverlongSkip {
                 holdsBack = true
                 return nil
             }
+            lastIsBreak = byte == 0x0A || byte == 0x0D
             let following = i + 1 < end ? bytes[i + 1] : 0
             if state == .quoted {
                 if byte == 0x22, following == 0x22 {
@@ -173,6 +177,8 @@ struct OverlongSkip {
             }
             i += 1
         }
-        return atEnd ? end : nil
+        guard atEnd else { return nil }
+        if state == .quoted, lastIsBreak { lines -= 1 }
+        return end
     }
 }

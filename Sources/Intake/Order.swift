@@ -28,6 +28,19 @@ public struct Order: Equatable, Sendable {
     public var state: State
     /// When the order was placed, in milliseconds since 1970-01-01T00:00:00Z; nil where the mapping or the row has none.
     public var dateMilliseconds: Int64?
+
+    public init(
+        line: Int, order: [UInt8], person: String, unit: String, points: UInt64, state: State,
+        dateMilliseconds: Int64? = nil
+    ) {
+        self.line = line
+        self.order = order
+        self.person = person
+        self.unit = unit
+        self.points = points
+        self.state = state
+        self.dateMilliseconds = dateMilliseconds
+    }
 }
 
 /// A row that does not go in, and why.
@@ -41,4 +54,11 @@ public struct Reject: Equatable, Sendable {
     /// The record as it is in the file, as text; what could not be decoded is U+FFFD. At most
     /// ``CSVReader/faultBytesMax`` bytes of the file.
     public let record: String
+
+    public init(file: String, line: Int, reason: String, record: String) {
+        self.file = file
+        self.line = line
+        self.reason = reason
+        self.record = record
+    }
 }
