@@ -147,7 +147,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [50_000, 1 << 18, 1 << 23])
+    @Test(arguments: [CSVReader.chunkBytesDefault, 1 << 23])
     func longFieldsAndRecords(chunkBytes: Int) throws {
         let field = [UInt8](repeating: 0x78, count: CSVReader.fieldBytesMax)
         let record = [UInt8](repeating: 0x78, count: CSVReader.recordBytesMax)
