@@ -210,7 +210,7 @@ import Testing
         }
         for encoding in CSVFormat.Encoding.allCases {
             let format = CSVFormat(encoding: encoding)
-            let whole = Result { try read(bytes, format) }
+            let whole = Result { try read(bytes, format, chunkBytes: bytes.count + 1) }
             for chunkBytes in [1, 2, 3, 7] {
                 let parts = Result { try read(bytes, format, chunkBytes: chunkBytes) }
                 switch (whole, parts) {
