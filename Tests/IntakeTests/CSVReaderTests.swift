@@ -47,7 +47,8 @@ import Testing
             "a,b\n1,\"2\n3\"x,4\n5,6\n",
             [
                 "a|b",
-                "2-3! column “b” has text after its closing quote (line 3); quotes inside a field are doubled (lines 2 to 3)",
+                "2-3! column “b” has text after its closing quote (line 3); quotes inside a field are doubled "
+                    + "(lines 2 to 3)",
                 "4: 5|6",
             ]
         ),
