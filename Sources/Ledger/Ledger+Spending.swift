@@ -116,7 +116,7 @@ extension Ledger {
         if added { holdsWaiting.sort { $0.deadline == $1.deadline ? $0.id < $1.id : $0.deadline < $1.deadline } }
         var released = 0
         var looked = 0
-        while released < Self.releasesPerBlockMax, looked < holdsWaiting.count {
+        while released < releasesMax, looked < holdsWaiting.count {
             let id = holdsWaiting[looked].id
             looked += 1
             // Its organisation may have released it while it waited.

@@ -21,6 +21,8 @@ public struct Ledger: Sendable {
 
     /// Overdue reservations that one block releases at most.
     public static let releasesPerBlockMax = 10_000
+    /// The bound in force: tests set a small one.
+    var releasesMax = Ledger.releasesPerBlockMax
 
     /// A ledger whose tables stand at `height`, whose time was `time`.
     /// - Parameters:
