@@ -172,6 +172,6 @@ extension Ledger {
 
     /// A holding in which nothing is left has no row: its absence proves zero.
     private mutating func put(_ holding: Holding, _ key: HoldingKey) {
-        state.holdings.put(key, holding == Holding() ? nil : holding, loading)
+        state.holdings.put(key, holding.isEmpty ? nil : holding, loading)
     }
 }
