@@ -16,8 +16,11 @@ extension Ledger {
                 return speaksByTicket(id, signer.key, body) ? .done : .signerUnknown
             }
             if account.isValid(signer.key, at: height) { return .done }
-            if !account.claimed, body.operations.contains(.claim(account: id, credential: signer.key)) { return .done }
-            return .keyNotValid
+            // Who claims an account speaks for it only beside its opener, or a stranger could burn its nonces.
+            let claims =
+                !account.claimed && body.operations.contains(.claim(account: id, credential: signer.key))
+                && body.signers.contains { $0.party == .organisation(account.opener) }
+            return claims ? .done : .keyNotValid
         }
     }
 
