@@ -83,13 +83,14 @@ extension Ledger {
         return .done
     }
 
-    /// Checks: account, claimed, signers.
+    /// Checks: account, signers, claimed, guardian's key.
     mutating func claim(_ id: AccountID, _ credential: PublicKey, _ context: Context) -> Applied {
         guard let account = state.accounts.get(id, loading) else { return .refused(.accountUnknown) }
         guard context.signers.contains(Signer(.account(id), credential)),
             context.signed(by: .organisation(account.opener))
         else { return .refused(.signerMissing) }
         guard !account.claimed else { return .refused(.accountClaimed) }
+        guard account.guardian != credential else { return .refused(.credentialExists) }
         state.accounts.modify(id, loading) {
             $0!.claimed = true
             $0!.credentials = [Credential(key: credential, from: height)]
