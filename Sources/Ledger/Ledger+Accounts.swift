@@ -13,7 +13,7 @@ extension Ledger {
             return account.guardian == signer.key ? .done : .keyNotValid
         case .account(let id):
             guard let account = state.accounts.get(id, loading) else {
-                return speaksByTicket(id, signer.key, body) ? .done : .signerUnknown
+                return speaksByTicket(id, signer.key, body)
             }
             if account.isValid(signer.key, at: height) { return .done }
             // Who claims an account speaks for it only beside its opener, or a stranger could burn its nonces.
@@ -24,13 +24,17 @@ extension Ledger {
         }
     }
 
-    /// An account that does not exist yet is spoken for by the key that a valid ticket lets it open with.
-    private mutating func speaksByTicket(_ id: AccountID, _ key: PublicKey, _ body: TransactionBody) -> Bool {
+    /// An account that does not exist yet is spoken for by the key that a valid ticket lets it open with. Where its
+    /// ticket is not valid, the first one's fault is the answer.
+    private mutating func speaksByTicket(_ id: AccountID, _ key: PublicKey, _ body: TransactionBody) -> ResultCode {
+        var fault: ResultCode?
         for case .openByTicket(let line, let ticket) in body.operations
         where line.account == id && line.credential == key {
-            return judge(ticket) == .done
+            let code = judge(ticket)
+            if code == .done { return .done }
+            fault = fault ?? code
         }
-        return false
+        return fault ?? .signerUnknown
     }
 
     /// The ticket's signature was checked with the envelope; here, whether its key may give tickets now.
