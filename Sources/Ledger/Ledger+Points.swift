@@ -56,10 +56,10 @@ extension Ledger {
         }
         guard !unit.minted.addingReportingOverflow(line.amount).overflow else { return (.amountTooLarge, nil) }
         guard let account = state.accounts.get(line.account, loading) else { return (.accountUnknown, nil) }
+        guard account.claimed || account.opener == unit.issuer else { return (.unitForeign, nil) }
         guard line.amount <= quota, unit.outstanding <= quota - line.amount else { return (.quotaExceeded, nil) }
         let holdingKey = HoldingKey(account: line.account, unit: unit.code)
         guard state.holdings.get(holdingKey, loading)?.canAdd(terms) ?? true else { return (.lotsTooMany, nil) }
-        guard account.claimed || account.opener == unit.issuer else { return (.unitForeign, nil) }
 
         unit.minted += line.amount
         if line.pending {
@@ -93,7 +93,7 @@ extension Ledger {
         unit.available += amount - repaid
     }
 
-    /// Checks: unit, signer; then line by line: accrual, unit, total, number of lots.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total, number of lots.
     mutating func vest(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let (totals, open) = ledger.totals(key, accepted)
@@ -114,7 +114,7 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer; then line by line: accrual, unit, total.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total.
     mutating func void(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let (totals, open) = ledger.totals(key, accepted)
@@ -132,8 +132,8 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer; then line by line: accrual, unit, total. Takes what is available, the accrual's own lot
-    /// first; the rest becomes the earner's debt. What is held for others stays held.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total. Takes what is available, the accrual's
+    /// own lot first; the rest becomes the earner's debt. What is held for others stays held.
     mutating func clawBack(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let vested = ledger.totals(key, accepted).totals.vested
