@@ -106,8 +106,9 @@ extension Ledger {
     mutating func add(_ credential: Credential, to id: AccountID, _ context: Context) -> Applied {
         guard var account = state.accounts.get(id, loading) else { return .refused(.accountUnknown) }
         guard context.signed(by: .account(id)) else { return .refused(.signerMissing) }
-        if account.credentials.contains(credential) { return .outcome(.exists) }
+        // Ended keys go first: whether another operation has dropped them already must not show in the answer.
         account.forgetEnded(at: height)
+        if account.credentials.contains(credential) { return .outcome(.exists) }
         if account.credentials.contains(where: { $0.key == credential.key }) || account.guardian == credential.key {
             return .refused(.credentialExists)
         }
