@@ -72,7 +72,7 @@ public struct Ledger: Sendable {
         public let receipts: [Receipt]
         /// Ascending by table name.
         public let changes: [TableChanges]
-        /// Keys that left the replay window.
+        /// Keys that left the replay window, in no particular order.
         public let replaysLeft: [[UInt8]]
         /// Transactions that burnt their nonce: those that a look-up by id answers.
         public let burnt: [(id: TransactionID, index: UInt32)]
