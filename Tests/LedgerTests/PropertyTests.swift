@@ -281,7 +281,9 @@ struct View {
             if holding.lots.contains(where: { $0.remaining == 0 }) { wrong.append("an empty lot is kept") }
             purses[id, default: [:]][code] = Model.Purse(holding)
         case .units:
-            let unit = try Unit(canonicalBytes: row.value!)
+            // None: a refused transaction would have made it.
+            guard let value = row.value else { return }
+            let unit = try Unit(canonicalBytes: value)
             units[unit.code] = unit
         case .accounts:
             accounts[AccountID(bytes: row.key)] = try row.value.map { try Account(canonicalBytes: $0) }

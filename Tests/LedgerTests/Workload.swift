@@ -133,8 +133,11 @@ struct Workload {
         }
         switch number(0...99) {
         case 0..<2: return publish(model)
+        case 2..<7 where accounts.count >= accountsMax && !chance(15): return redeem(model)
         case 2..<5: return open()
         case 5..<7: return openByTicket(time)
+        case 7..<10 where !accounts.contains { model.world.holders[$0]?.claimed == false } && !chance(10):
+            return transfer(model)
         case 7..<10: return claim(model)
         case 10..<14: return credentials(model)
         case 14..<36: return accrue(model)
@@ -153,6 +156,12 @@ struct Workload {
     private func signers(_ id: AccountID, _ model: Model) -> [Signer] {
         let valid = model.world.holders[id]?.keys.first { $0.from <= model.height + 1 && model.height + 1 < $0.to }
         return [Signer(.account(id), valid?.key ?? key(666))]
+    }
+
+    /// A unit, most times one that was published.
+    private mutating func anyUnit(_ model: Model) -> UnitCode {
+        let published = units.filter { model.world.issues[$0] != nil }
+        return published.isEmpty || chance(1) ? pick(units) : pick(published)
     }
 
     private func issuerOf(_ code: UnitCode, _ model: Model) -> UInt32 {
@@ -257,8 +266,15 @@ struct Workload {
         }
     }
 
+    /// Whether hardly anything can be issued in a unit any more: the huge one overflows, others are at their quota.
+    private func isFull(_ code: UnitCode, _ model: Model) -> Bool {
+        guard let issue = model.world.issues[code], let founder = model.founder(issue.issuer) else { return false }
+        return issue.minted > 1 << 63 || founder.quota - issue.outstanding < 1000
+    }
+
     private mutating func accrue(_ model: Model) -> (Operation, [Signer]) {
-        let code = chance(0.5) ? unit("NONE") : chance(97) ? pick(units.filter { $0 != Self.hugeUnit }) : Self.hugeUnit
+        var code = chance(0.5) ? unit("NONE") : anyUnit(model)
+        for _ in 0..<8 where isFull(code, model) && !chance(4) { code = anyUnit(model) }
         let large = code == Self.hugeUnit
         var batch: [AccrualLine] = []
         for _ in 0..<number(1...4) {
@@ -293,19 +309,23 @@ struct Workload {
 
     private mutating func totals(_ model: Model, _ kind: Total) -> (Operation, [Signer]) {
         guard !lines.isEmpty else { return accrue(model) }
-        let code = pick(lines).unit
+        var code = pick(lines).unit
+        for _ in 0..<4 where model.world.issues[code] == nil { code = pick(lines).unit }
         let organisation = issuerOf(code, model)
         let mine = lines.filter { $0.unit == code }
+        func known(_ line: AccrualLine) -> Model.BusinessKey {
+            Model.BusinessKey(issuer: OrganisationID(organisation), key: line.key)
+        }
         var batch: [TotalLine] = []
         for _ in 0..<number(1...3) {
             var line = pick(mine).line
+            for _ in 0..<8 where model.world[known(line)] == nil { line = pick(mine).line }
             if chance(2) { line = pick(lines).line }
             if chance(1.5) {
                 line = AccrualLine(account: line.account, key: order(fresh() + (1 << 40)), amount: 1, pending: true)
             }
             var total = number(1...max(1, line.amount))
-            let known = Model.BusinessKey(issuer: OrganisationID(organisation), key: line.key)
-            if let accrual = model.world[known], !chance(12) {
+            if let accrual = model.world[known(line)], !chance(12) {
                 let (low, high) =
                     switch kind {
                     case .vest: (accrual.vested, accrual.amount - accrual.voided)
@@ -330,7 +350,7 @@ struct Workload {
     private mutating func owner(_ model: Model, redeeming: Bool = false) -> (AccountID, UnitCode) {
         for _ in 0..<20 {
             let id = anyAccount()
-            let code = pick(units)
+            let code = anyUnit(model)
             let purse = model.world[id, code]
             let holder = model.world.holders[id]
             if let holder, holder.frozenBy == .nobody, holder.claimed, purse.free > 0, !redeeming || purse.debt == 0 {
@@ -338,14 +358,14 @@ struct Workload {
             }
             if chance(3) { return (id, chance(5) ? unit("NONE") : code) }
         }
-        return (anyAccount(), pick(units))
+        return (anyAccount(), anyUnit(model))
     }
 
     private mutating func receiver(_ model: Model, _ from: AccountID) -> AccountID {
         if chance(2) { return from }
         for _ in 0..<5 {
             let id = anyAccount()
-            if model.world.holders[id]?.claimed == true || chance(3) { return id }
+            if model.world.holders[id]?.claimed == true || chance(15) { return id }
         }
         return anyAccount()
     }
@@ -354,10 +374,8 @@ struct Workload {
         var (from, code) = owner(model)
         var to = receiver(model, from)
         if let crowded, chance(2) {
-            // Back and forth between the crowded account and who has lots that it has not.
-            to = crowded
-            from = anyAccount()
-            code = Self.crowdedUnit
+            // To the crowded account, from who may have lots that it has not.
+            (from, to, code) = (chance(50) ? account(78) : anyAccount(), crowded, Self.crowdedUnit)
         }
         // Small amounts keep more accounts in points than a few.
         let available = model.world[from, code].free
