@@ -257,7 +257,9 @@ struct EncodingTests {
         for round in 0..<100_000 {
             var bytes: [UInt8]
             if round % 2 == 0 {
-                bytes = (0..<Int.random(in: 0..<60, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+                bytes = (0..<Int.random(in: 0..<60, using: &random)).map { _ in
+                    UInt8.random(in: 0...255, using: &random)
+                }
                 // Half of them begin as a transaction does.
                 if round % 4 == 0 { bytes = Array(good[0].prefix(60)) + bytes }
             } else {

@@ -81,7 +81,8 @@ struct ExpiryTests {
             for _ in 0..<Int.random(in: 1...5, using: &random) {
                 zone.append(ZoneOffset(from: from, minutes: Int16.random(in: -900...900, using: &random)))
                 // Some of the moves fall near what is asked.
-                let near = Bool.random(using: &random) ? earned + UInt64.random(in: 0..<(40 * 86_400_000), using: &random) : 0
+                let near =
+                    Bool.random(using: &random) ? earned + UInt64.random(in: 0..<(40 * 86_400_000), using: &random) : 0
                 from = max(from + UInt64.random(in: 1..<(90 * 86_400_000), using: &random), near)
             }
             let policy: ExpiryPolicy =

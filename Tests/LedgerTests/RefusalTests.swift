@@ -280,17 +280,26 @@ struct RefusalTests {
         ),
         (.balanceInsufficient, .organisationUnknown, { $0.run([Book.first], $0.reservation(5000, for: 3)) }),
         (.organisationUnknown, .deadlinePast, { $0.run([Book.first], $0.reservation(10, for: 3, in: 0)) }),
-        (.existsWithDifferentAccount, .accountUnknown, {
-            $0.run([Book.mallIssuer], Book.accrual(account(9), order(1), 1000))
-        }),
-        (.existsWithDifferentAccount, .existsWithDifferentAmount, {
-            $0.run([Book.mallIssuer], Book.accrual(Book.two, order(1), 1))
-        }),
+        (
+            .existsWithDifferentAccount, .accountUnknown,
+            {
+                $0.run([Book.mallIssuer], Book.accrual(account(9), order(1), 1000))
+            }
+        ),
+        (
+            .existsWithDifferentAccount, .existsWithDifferentAmount,
+            {
+                $0.run([Book.mallIssuer], Book.accrual(Book.two, order(1), 1))
+            }
+        ),
         (.amountZero, .existsWithDifferentAmount, { $0.run([Book.mallIssuer], Book.accrual(Book.one, order(1), 0)) }),
         (.amountTooLarge, .quotaExceeded, { $0.run([Book.mallIssuer], Book.accrual(Book.one, order(2), .max)) }),
-        (.accountUnknown, .quotaExceeded, {
-            $0.run([Book.mallIssuer], Book.accrual(account(9), order(2), 2_000_000))
-        }),
+        (
+            .accountUnknown, .quotaExceeded,
+            {
+                $0.run([Book.mallIssuer], Book.accrual(account(9), order(2), 2_000_000))
+            }
+        ),
         (
             .unitForeign, .quotaExceeded,
             {
@@ -328,13 +337,19 @@ struct RefusalTests {
         ),
         (.ticketInvalid, .ticketExpired, { $0.open(account(9), $0.ticket(key: key(5), until: 0)) }),
         (.credentialExists, .heightsInvalid, { $0.add(key(101), from: 1) }),
-        (.credentialExists, .credentialUnknown, {
-            $0.run([Book.first], .rotateCredential(account: Book.one, old: key(5), new: key(101)))
-        }),
-        (.unitTaken, .programFieldFixed, {
-            let program = Program(unit: Book.mall, decimals: 2, currency: "EUR", faceMinor: 1, facePoints: 100)
-            return $0.run([issuer(2)], .publish(program, issuer: OrganisationID(2)))
-        }),
+        (
+            .credentialExists, .credentialUnknown,
+            {
+                $0.run([Book.first], .rotateCredential(account: Book.one, old: key(5), new: key(101)))
+            }
+        ),
+        (
+            .unitTaken, .programFieldFixed,
+            {
+                let program = Program(unit: Book.mall, decimals: 2, currency: "EUR", faceMinor: 1, facePoints: 100)
+                return $0.run([issuer(2)], .publish(program, issuer: OrganisationID(2)))
+            }
+        ),
     ]
 
     @Test(arguments: precedence.indices) func theFirstOfTwoRefusalsIsGiven(_ index: Int) throws {

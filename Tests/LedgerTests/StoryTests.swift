@@ -214,7 +214,8 @@ struct StoryTests {
             let good = Ledger.Input(transaction, signaturesVerify: true)
             let bad = Ledger.Input(transaction, signaturesVerify: false)
             let output = book.block(inputs: goodFirst ? [good, bad] : [bad, good])
-            #expect(output.receipts.map(\.code) == (goodFirst ? [.done, .signatureInvalid] : [.signatureInvalid, .done]))
+            #expect(
+                output.receipts.map(\.code) == (goodFirst ? [.done, .signatureInvalid] : [.signatureInvalid, .done]))
             // A look-up by id answers the good one.
             #expect(output.burnt.map(\.index) == [goodFirst ? 0 : 1])
             #expect(try book.available(Book.two) == 10)
@@ -225,7 +226,9 @@ struct StoryTests {
     @Test func aDuplicateNamesTheFirstPlace() throws {
         var book = Book.standard()
         let transaction = book.transaction([Book.first], [Book.pay(5000)])
-        let receipts = book.block([book.transaction([Book.second], [Book.buy(1, by: Book.two)]), transaction, transaction])
+        let receipts = book.block([
+            book.transaction([Book.second], [Book.buy(1, by: Book.two)]), transaction, transaction,
+        ])
         #expect(receipts.map(\.code) == [.balanceInsufficient, .balanceInsufficient, .duplicate])
         #expect(receipts[2].first == Place(height: book.ledger.height, index: 1))
         // A refusal is final within the window, also where it would succeed by now.
@@ -343,8 +346,9 @@ struct StoryTests {
         var book = Book.standard()
         let hold = book.hold(400, in: 5000)
         let deadline = book.time - 1000 + 5000
-        #expect(book.block([book.transaction([issuer(2)], [.commit(hold: hold, amount: 1)])], after: deadline - book.time)
-            .map(\.code) == [.done])
+        #expect(
+            book.block([book.transaction([issuer(2)], [.commit(hold: hold, amount: 1)])], after: deadline - book.time)
+                .map(\.code) == [.done])
         let other = book.hold(400, in: 5000)
         book.block([], after: 4000)
         #expect(try book.available(Book.one) == 599, "at the deadline it is still held")
@@ -466,16 +470,18 @@ struct StoryTests {
         // The standard three were this minute's.
         #expect(book.run([Book.mallIssuer], open(10...10)).code == .openingsTooMany)
         // What is there already costs nothing.
-        #expect(book.run([Book.mallIssuer], open(1...3)).outcomes == [
-            .lines(done: 0, exceptions: (0..<3).map { LineResult(index: $0, result: .exists) })
-        ])
+        #expect(
+            book.run([Book.mallIssuer], open(1...3)).outcomes == [
+                .lines(done: 0, exceptions: (0..<3).map { LineResult(index: $0, result: .exists) })
+            ])
         book.block([], after: 60_000)
         let receipt = book.run([Book.mallIssuer], open(10...14))
-        #expect(receipt.outcomes == [
-            .lines(
-                done: 3,
-                exceptions: [3, 4].map { LineResult(index: $0, result: .openingsTooMany) })
-        ])
+        #expect(
+            receipt.outcomes == [
+                .lines(
+                    done: 3,
+                    exceptions: [3, 4].map { LineResult(index: $0, result: .openingsTooMany) })
+            ])
         // Another organisation has its own count, and what is rolled back was not opened.
         #expect(book.run([Book.mallIssuer], open(20...20)).code == .openingsTooMany)
         book.block([], after: 60_000)
@@ -528,15 +534,18 @@ struct StoryTests {
         #expect(
             book.run([Book.guardian], .revokeCredential(account: Book.one, key: key(101))).code == .credentialLast)
         #expect(book.run([Book.guardian], .revokeCredential(account: Book.one, key: key(110))).code == .done)
-        #expect(book.run([Book.guardian], .rotateCredential(account: Book.one, old: key(101), new: key(9))).code
-            == .signerMissing)
+        #expect(
+            book.run([Book.guardian], .rotateCredential(account: Book.one, old: key(101), new: key(9))).code
+                == .signerMissing)
     }
 
     @Test func aRotatedKeyStopsAtOnceAndTheNewOneInheritsItsEnd() throws {
         var book = Book.standard()
         let height = book.ledger.height
-        book.run([Book.first], .addCredential(
-            account: Book.one, credential: Credential(key: key(110), from: height + 1, to: height + 4)))
+        book.run(
+            [Book.first],
+            .addCredential(
+                account: Book.one, credential: Credential(key: key(110), from: height + 1, to: height + 4)))
         let signer = Signer(.account(Book.one), key(110))
         #expect(
             book.run([signer], .rotateCredential(account: Book.one, old: key(110), new: key(111))).code == .done)
@@ -583,7 +592,8 @@ struct StoryTests {
         #expect(try book.holding(Book.two, Book.mall) == nil)
         #expect(try book.accountRow(account(9)) == nil)
         #expect(try book.accountRow(Book.one)?.frozen == .no)
-        #expect(book.store.all(.holds).isEmpty && book.store.all(.clawbacks).isEmpty && book.store.all(.settled).isEmpty)
+        #expect(
+            book.store.all(.holds).isEmpty && book.store.all(.clawbacks).isEmpty && book.store.all(.settled).isEmpty)
         // The key is free for the next try, which is another transaction.
         #expect(book.run([Book.mallIssuer], Book.accrual(Book.one, order(2), 51)).code == .done)
         book.block([], after: 120_000)
