@@ -56,8 +56,9 @@ public struct Program: Sendable, Equatable {
             ? local / ZoneOffset.dayMilliseconds : (local - ZoneOffset.dayMilliseconds + 1) / ZoneOffset.dayMilliseconds
     }
 
-    /// The last instant whose local date is not past this day. Of each offset that is the local end of the day or, where
-    /// the clock is moved over it, the instant before the move; an offset that begins only after the day has none.
+    /// The last instant whose local date is not past this day. Of each offset that is the local end of the day or,
+    /// where the clock is moved over it, the instant before the move; an offset that begins only after the day has
+    /// none.
     private func endOfDay(_ day: Int64) -> UInt64 {
         let localEnd = (day + 1) * ZoneOffset.dayMilliseconds - 1
         var end: UInt64 = 0

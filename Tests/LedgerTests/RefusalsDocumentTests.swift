@@ -6,7 +6,8 @@ import struct Foundation.URL
 
 @testable import Ledger
 
-/// docs/refusals.md says what the code says. `LIANFEN_WRITE_DOCS=1 swift test --filter RefusalsDocumentTests` writes it.
+/// docs/refusals.md says what the code says.
+/// `LIANFEN_WRITE_DOCS=1 swift test --filter RefusalsDocumentTests` writes it.
 struct RefusalsDocumentTests {
     /// What each operation looks at, in order.
     static let checks: [(kind: String, before: [ResultCode], lines: [ResultCode])] = [
@@ -76,27 +77,27 @@ struct RefusalsDocumentTests {
         var lines = [
             "# Results and refusals",
             "",
-            "Every transaction, and every line of a list, is answered by a number. Numbers are part of the format: they",
-            "are added to and never change. 0 and 1 are no refusals. This page is written from the code's own table, and",
-            "a test compares the two.",
+            "Every transaction, and every line of a list, is answered by a number. Numbers are part of the format:",
+            "they are added to and never change. 0 and 1 are no refusals. This page is written from the code's own",
+            "table, and a test compares the two.",
             "",
             "## Precedence",
             "",
             "Where several refusals apply, the first in this order is given.",
             "",
-            "1. The transaction's own, in this order: \(list([.signatureInvalid, .expired, .validUntilTooFar])), then",
+            "1. The transaction's own, in order: \(list([.signatureInvalid, .expired, .validUntilTooFar])), then",
             "   \(list([.duplicate])) or \(list([.nonceUsed])) where its sender used the nonce within the window.",
-            "2. Signer by signer, in their order: \(list([.signerUnknown, .keyNotValid])); for an account that a ticket",
-            "   is to open, \(list([.ticketInvalid, .ticketExpired])). An unclaimed account is spoken for by the key that",
-            "   claims it, beside the opener and not without.",
+            "2. Signer by signer: \(list([.signerUnknown, .keyNotValid])); for an account that a ticket is to open,",
+            "   \(list([.ticketInvalid, .ticketExpired])). An unclaimed account is spoken for by the key that claims",
+            "   it, beside the opener and not without.",
             "3. Operation by operation, the checks of each in the order below. The first refusal takes the whole",
             "   transaction back.",
             "4. In a list, line by line. A refused line is named and the others stand, unless the list asks for all or",
             "   stands beside other operations: then it refuses the transaction.",
             "",
-            "A transaction that is refused in steps 1 and 2 burns no nonce and its receipt names no operation; from step 3",
-            "on the nonce is burnt whatever the result, and the receipt names the operation. A refusal is final within",
-            "the window: a new try is a new transaction.",
+            "A transaction that is refused in steps 1 and 2 burns no nonce and its receipt names no operation; from",
+            "step 3 on the nonce is burnt whatever the result, and the receipt names the operation. A refusal is final",
+            "within the window: a new try is a new transaction.",
             "",
             "| Operation | Checks, in order | Then of each line |",
             "|---|---|---|",

@@ -153,8 +153,11 @@ struct Workload {
         }
     }
 
-    private func signers(_ id: AccountID, _ model: Model) -> [Signer] {
-        let valid = model.world.holders[id]?.keys.first { $0.from <= model.height + 1 && model.height + 1 < $0.to }
+    /// A key that speaks for the account in the next block; sometimes one that did, or that will.
+    private mutating func signers(_ id: AccountID, _ model: Model) -> [Signer] {
+        let keys = model.world.holders[id]?.keys ?? []
+        if keys.count > 1, chance(20) { return [Signer(.account(id), pick(keys).key)] }
+        let valid = keys.first { $0.from <= model.height + 1 && model.height + 1 < $0.to }
         return [Signer(.account(id), valid?.key ?? key(666))]
     }
 
@@ -247,7 +250,9 @@ struct Workload {
         switch number(0...9) {
         case 0..<6:
             var credential = Credential(key: freshKey(), from: next + number(0...2))
-            if id != accounts[0], chance(50) { credential = Credential(key: freshKey(), from: next, to: next + 20) }
+            if id != accounts[0], chance(50) {
+                credential = Credential(key: freshKey(), from: next, to: next + number(1...20))
+            }
             if chance(6) { credential = Credential(key: freshKey(), from: next - 1) }
             if chance(4) { credential = Credential(key: freshKey(), from: next, to: next) }
             if !keys.isEmpty, chance(8) { credential = pick(keys) }
