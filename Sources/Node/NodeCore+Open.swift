@@ -1,0 +1,71 @@
+import Chain
+import Concurrency
+import Crypto
+public import Ledger
+public import Ordering
+public import Storage
+
+/// From a directory to a node: the one way in which production and the simulator open it.
+extension NodeCore {
+    /// Opens the node that `store` holds; an empty store becomes the directory of `genesis` first.
+    ///
+    /// The tables give the executor and must give their header's state root; the blocks above their height are executed
+    /// again and must give the stored headers. The effects returned are those of the first step, to be carried out
+    /// before any other.
+    /// - Parameters:
+    ///   - logHead: head of the order, read linearizably at this start.
+    ///   - now: the node's clock, milliseconds since 1970 UTC.
+    /// - Throws: ``StorageError`` where the directory is damaged, holds another chain, or cannot be read or written.
+    public static func open(
+        store: any Store, genesis: Genesis, configuration: Configuration, epoch: OrderingEpoch, logHead: UInt64,
+        now: UInt64
+    ) throws(StorageError) -> (core: NodeCore, effects: [Effect]) {
+        let blocks = BlockStore(store)
+        if let there = try blocks.genesis() {
+            guard there.hash == genesis.hash else {
+                throw StorageError(
+                    .exists, "the directory holds the chain \(there.hash), not \(genesis.hash)",
+                    place: "the node's directory")
+            }
+        } else {
+            try store.write(BlockStore.genesisBatch(genesis), synced: true)
+        }
+
+        let failure = Locked<StorageError?>(nil)
+        let executor = try blocks.executor(genesis: genesis) { error in failure.withLock { $0 = $0 ?? error } }
+        let height = executor.head.height
+        var stored: [Stored] = []
+        while let raw = try blocks.block(height + UInt64(stored.count) + 1) {
+            let next = height + UInt64(stored.count) + 1
+            guard let header = try blocks.header(next) else {
+                throw StorageError(
+                    .corrupt, "the block of height \(next) stands there without its header",
+                    place: "the node's directory")
+            }
+            stored.append(Stored(raw: raw, header: header, lock: try blocks.lock(next, of: configuration.validator)))
+        }
+        let newestLock = try blocks.newestLock()
+        let hasLock = try newestLock.flatMap { (at) throws(StorageError) in
+            try blocks.lock(at, of: configuration.validator)
+        } != nil
+        var core = NodeCore(
+            configuration: configuration, epoch: epoch, executor: executor,
+            certificate: try blocks.certificate(height), tables: blocks, logHead: logHead, hasLock: hasLock, now: now,
+            readFailure: { failure.withLock { $0 } })
+        let effects = core.start(stored, now: now)
+        return (core, effects)
+    }
+}
+
+extension OrderingEpoch {
+    /// Epoch 0, which the genesis names.
+    public init(genesis: Genesis) { self.init(number: 0, bytes: genesis.orderingEpoch, firstHeight: 1) }
+}
+
+extension BlockStore {
+    /// A lock counts only for the validator that made it: a directory may have been copied from another's.
+    fileprivate func lock(_ height: UInt64, of validator: OrganisationID) throws(StorageError) -> Vote? {
+        guard let lock = try lock(height), lock.validator == validator else { return nil }
+        return lock
+    }
+}
