@@ -45,9 +45,10 @@ extension NodeCore {
             stored.append(Stored(raw: raw, header: header, lock: try blocks.lock(next, of: configuration.validator)))
         }
         let newestLock = try blocks.newestLock()
-        let hasLock = try newestLock.flatMap { (at) throws(StorageError) in
-            try blocks.lock(at, of: configuration.validator)
-        } != nil
+        let hasLock =
+            try newestLock.flatMap { (at) throws(StorageError) in
+                try blocks.lock(at, of: configuration.validator)
+            } != nil
         var core = NodeCore(
             configuration: configuration, epoch: epoch, executor: executor,
             certificate: try blocks.certificate(height), tables: blocks, logHead: logHead, hasLock: hasLock, now: now,
