@@ -1,7 +1,7 @@
 /// Reads a CSV file record by record, in constant memory.
 ///
-/// RFC 4180, and what real files do besides: a byte order mark, lines that end in LF, CRLF or CR in any mixture, no line
-/// break at the end, empty lines (skipped), quotes in the middle of an unquoted field (kept as they are).
+/// RFC 4180, and what real files do besides: a byte order mark, lines that end in LF, CRLF or CR in any mixture, no
+/// line break at the end, empty lines (skipped), quotes in the middle of an unquoted field (kept as they are).
 ///
 /// A record that cannot be read is a ``Step/malformed(_:)`` step, and reading goes on after it. What stands between
 /// quotes is never taken for records, however wrong the quoting: text that somebody typed into a comment must not
@@ -247,7 +247,8 @@ public final class CSVReader {
                 "\(name(column)) has text after its closing quote (line \(at)); quotes inside a field are doubled"
             case .zeroByte(let column): "\(name(column)) contains a zero byte"
             case .columns(let count):
-                "has \(count) column\(count == 1 ? "" : "s") where \(columns.count) \(columns.count == 1 ? "is" : "are") expected"
+                "has \(count) column\(count == 1 ? "" : "s") where \(columns.count) "
+                    + "\(columns.count == 1 ? "is" : "are") expected"
             case .longField(let column): "\(name(column)) is longer than \(Self.fieldBytesMax) bytes"
             case .overlong: "the record is longer than \(Self.recordBytesMax) bytes; perhaps a quote is never closed"
             case .encoding: "the text is not valid \(gb18030 == nil ? "UTF-8" : "GB18030")"

@@ -1,6 +1,7 @@
 /// Finds one record in a run of bytes: where its fields are, where the next record begins, and what is wrong with it.
 ///
-/// It is run again from the record's first byte when more bytes have come, so that nothing depends on where a chunk ends.
+/// It is run again from the record's first byte when more bytes have come, so that nothing depends on where a chunk
+/// ends.
 struct Scan {
     struct Span {
         var start: Int

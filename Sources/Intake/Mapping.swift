@@ -8,7 +8,8 @@ public struct Mapping: Equatable, Sendable {
     /// The most entries of one table of values.
     public static let valuesMax = 10_000
 
-    /// Who numbers the orders and the persons, 1 to ``sourceBytesMax`` ASCII bytes: two sources may use the same numbers.
+    /// Who numbers the orders and the persons, 1 to ``sourceBytesMax`` ASCII bytes: two sources may use the same
+    /// numbers.
     public let source: String
     public let format: CSVFormat
     public let joins: [Join]

@@ -26,7 +26,8 @@ public struct Order: Equatable, Sendable {
     /// In the unit's smallest part.
     public var points: UInt64
     public var state: State
-    /// When the order was placed, in milliseconds since 1970-01-01T00:00:00Z; nil where the mapping or the row has none.
+    /// When the order was placed, in milliseconds since 1970-01-01T00:00:00Z; nil where the mapping or the row has
+    /// none.
     public var dateMilliseconds: Int64?
 
     public init(

@@ -2,8 +2,8 @@ import Glibc
 
 /// Converts the text of single fields from GB18030, through the C library.
 ///
-/// The reader cuts records and fields in the raw bytes: no byte of a multi-byte GB18030 character can be a quote, a line
-/// break or one of the delimiters allowed here. A field is therefore always whole, and no state crosses a chunk.
+/// The reader cuts records and fields in the raw bytes: no byte of a multi-byte GB18030 character can be a quote, a
+/// line break or one of the delimiters allowed here. A field is therefore always whole, and no state crosses a chunk.
 final class GB18030Decoder {
     private let handle: iconv_t
     private var scratch = [UInt8](repeating: 0, count: 4096)

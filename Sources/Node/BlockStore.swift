@@ -54,6 +54,7 @@ public struct BlockStore: Sendable {
         try store.get(.blocks, bigEndianBytes(height))
     }
     public func certificate(_ height: UInt64) throws(StorageError) -> Certificate? { try row(.certificates, height) }
+    public func roots(_ height: UInt64) throws(StorageError) -> SubRoots? { try row(.roots, height) }
     public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
 
     public func receipts(_ height: UInt64) throws(StorageError) -> [Receipt]? {
@@ -164,6 +165,7 @@ public struct BlockStore: Sendable {
         batch.put(.headers, bigEndianBytes(0), Executor.genesisHeader(genesis).canonicalBytes)
         add(Ledger.genesisChanges(genesis), to: &batch)
         let trees = StateTrees(genesis: genesis)
+        batch.put(.roots, bigEndianBytes(0), trees.headRoots.canonicalBytes)
         add(trees.logs(at: 0)!, height: 0, carried: 0, to: &batch)
         return batch
     }
@@ -188,6 +190,7 @@ public struct BlockStore: Sendable {
             for key in block.output.replaysLeft { batch.delete(.replays, key) }
             let key = bigEndianBytes(block.header.height)
             batch.put(.receipts, key, List(values: block.output.receipts).canonicalBytes)
+            batch.put(.roots, key, block.roots.canonicalBytes)
             for (id, index) in block.output.burnt {
                 batch.put(
                     .transactions, id.bytes, Place(height: block.header.height, index: index).canonicalBytes)

@@ -43,6 +43,9 @@ public final class InProcessLog: Ordering {
 
     public var floor: UInt64 { archives.isEmpty ? state.withLock { $0.first } : 1 }
 
+    /// The newest position.
+    public var head: UInt64 { state.withLock { $0.head } }
+
     public func append(_ bytes: [UInt8], at position: UInt64) -> AppendResult {
         let wakes = state.withLock { state -> [@Sendable () -> Void]? in
             guard position == state.head + 1 else { return nil }

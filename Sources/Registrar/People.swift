@@ -112,7 +112,8 @@ public final class People {
         return found
     }
 
-    /// Records that these accounts stand on the chain, in one synced transaction. Accounts that are not here are ignored.
+    /// Records that these accounts stand on the chain, in one synced transaction. Accounts that are not here are
+    /// ignored.
     public func markOpened(_ accounts: [[UInt8]]) throws(SQLiteError) {
         let update = try database.prepare("UPDATE person SET opened = 1 WHERE account = ?1")
         try database.transaction { () throws(SQLiteError) in

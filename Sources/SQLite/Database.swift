@@ -97,18 +97,20 @@ import Glibc
             let reason = unsafe String(cString: strerror(errno))
             throw SQLiteError(.cannotOpen, "cannot be created: \(reason)", place: path)
         }
-        defer {
-            Glibc.close(descriptor)
-            unsafe unlink(temporary)
+        defer { unsafe unlink(temporary) }
+        let isSynced: Bool
+        do {
+            // Closed before the file has its name: closing any descriptor of a file drops the locks that this process
+            // holds on it, also those of another connection.
+            defer { Glibc.close(descriptor) }
+            let database = try Database(opening: temporary, flags: SQLITE_OPEN_READWRITE)
+            try database.execute("PRAGMA application_id=\(identity.application)")
+            try database.execute("PRAGMA user_version=\(identity.version)")
+            try database.execute("\(schema)")
+            database.close()
+            isSynced = fsync(descriptor) == 0
         }
-        let database = try Database(opening: temporary, flags: SQLITE_OPEN_READWRITE)
-        try database.execute("PRAGMA application_id=\(identity.application)")
-        try database.execute("PRAGMA user_version=\(identity.version)")
-        try database.execute("\(schema)")
-        database.close()
-        guard fsync(descriptor) == 0, unsafe link(temporary, path) == 0 || errno == EEXIST,
-            syncDirectory(of: path)
-        else {
+        guard isSynced, unsafe link(temporary, path) == 0 || errno == EEXIST, syncDirectory(of: path) else {
             let reason = unsafe String(cString: strerror(errno))
             throw SQLiteError(.inputOutput, "cannot be put in place: \(reason)", place: path)
         }

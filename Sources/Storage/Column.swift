@@ -18,6 +18,8 @@ public enum Column: String, CaseIterable, Sendable {
     case certificates
     /// height → receipts of its transactions, in the entry's order.
     case receipts
+    /// height → the tables' sub-roots, whose digest is the header's state root: says which table differs when nodes do.
+    case roots
     /// transaction id (32) → height (8), index in the entry (4). Only transactions that burnt their nonce.
     case transactions
 

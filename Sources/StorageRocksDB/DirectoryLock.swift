@@ -11,7 +11,7 @@ package struct DirectoryLock: ~Copyable {
     private let descriptor: Int32
 
     package init(_ directory: String) throws(StorageError) {
-        descriptor = unsafe open("\(directory)/\(Self.name)", O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        let descriptor = unsafe open("\(directory)/\(Self.name)", O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         if descriptor < 0 { throw .fileSystem(errno, directory) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let reason = errno
@@ -19,7 +19,14 @@ package struct DirectoryLock: ~Copyable {
             Glibc.close(descriptor)
             throw reason == EWOULDBLOCK ? .locked(directory) : .fileSystem(reason, directory)
         }
+        // Last, since `deinit` runs for whatever is complete, also on a throw, and would close the number again.
+        self.descriptor = descriptor
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// Unlocks in so many words: a child between fork and exec shares the open file, and would keep the lock for a
+    /// moment after this close.
+    deinit {
+        flock(descriptor, LOCK_UN)
+        Glibc.close(descriptor)
+    }
 }

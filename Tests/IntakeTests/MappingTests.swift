@@ -63,6 +63,15 @@ import Testing
         #expect(try Mapping(json: RealData.mapping(name)).source == name)
     }
 
+    /// The example in the guide is a mapping.
+    @Test func theGuide() throws {
+        let guide = try String(
+            contentsOf: RealData.package.appendingPathComponent("docs/import.md"), encoding: .utf8)
+        let parts = guide.components(separatedBy: "```")
+        let example = try #require(parts.first { $0.hasPrefix("json\n") })
+        #expect(try Mapping(json: Array(example.dropFirst(5).utf8)).programs.map(\.code) == ["EAST", "WEST"])
+    }
+
     /// What is replaced in the good mapping by what, and the refusal's path and a part of its sentence.
     @Test(arguments: [
         ("mapping/1", "mapping/2", "$.lianfen", "has to be “mapping/1”"),

@@ -26,9 +26,8 @@ import Testing
             while let row = try reader.next() {
                 switch row {
                 case .order(let o):
-                    lines.append(
-                        "\(o.line): \(String(decoding: o.order, as: UTF8.self)) \(o.person) \(o.unit) \(o.points) \(o.state)"
-                    )
+                    let key = String(decoding: o.order, as: UTF8.self)
+                    lines.append("\(o.line): \(key) \(o.person) \(o.unit) \(o.points) \(o.state)")
                 case .earnsNothing(let o, let reason): lines.append("\(o.line)~ \(reason)")
                 case .rejected(let r): lines.append("\(r.file) \(r.line)! \(r.reason)")
                 }
@@ -133,7 +132,8 @@ import Testing
                 "order,card,other\n1,c1,u\n2,c2,u\n3,c3,u\n4,c4,u\n5,c1,u\n5,c1,w\n6,c1,u\n6,c2,u\n7,c1,u\n11,c1,u\n",
             "people.csv": "name,card\nanna,c1\nbob,c2\n,c4\nbad\n",
             "lines.csv":
-                "a,b,v\n1,x,1.50\n1,x,1.50\n2,x,oops\n5,x,1\n6,x,1\n,x,1\n4,x,1\n7,x,92233720368547758\n7,x,92233720368547758\n1,1,7\n",
+                "a,b,v\n1,x,1.50\n1,x,1.50\n2,x,oops\n5,x,1\n6,x,1\n,x,1\n4,x,1\n7,x,92233720368547758\n"
+                + "7,x,92233720368547758\n1,1,7\n",
         ]
         #expect(
             try read(mapping, files) == [

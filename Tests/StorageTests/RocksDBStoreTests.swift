@@ -91,6 +91,28 @@ import Testing
         }
     }
 
+    /// A refused lock closes its descriptor once: a second close would hit whatever has that number by then. Alone in
+    /// a child, since descriptors are the whole process's.
+    @Test func refusedLockClosesNoOtherFile() async throws {
+        let directory = ownDirectory()
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        await #expect(processExitsWith: .success) { [directory = directory as String] in
+            let store = try RocksDBStore(directory: directory, mode: .create)
+            defer { store.close() }
+            let stop = DispatchSemaphore(value: 0)
+            let done = DispatchGroup()
+            DispatchQueue.global().async(group: done) {
+                while stop.wait(timeout: .now()) == .timedOut {
+                    let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+                    if close(descriptor) != 0 { abort() }
+                }
+            }
+            for _ in 0..<2_000 { _ = try? DirectoryLock(directory) }
+            stop.signal()
+            done.wait()
+        }
+    }
+
     @Test func secondProcessIsRefused() async throws {
         let directory = ownDirectory()
         defer { try? FileManager.default.removeItem(atPath: directory) }

@@ -1,0 +1,96 @@
+import Glibc
+
+/// A bounded queue that one thread empties: items in the order in which they came.
+///
+/// `@unchecked Sendable` is true because `items` and `isClosed` are touched only under the mutex.
+public final class Mailbox<Item: Sendable>: @unchecked Sendable {
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let arrived: UnsafeMutablePointer<pthread_cond_t>
+    private var items: [Item] = []
+    private var isClosed = false
+    private let countMax: Int
+
+    /// - Parameter countMax: items that `post` lets wait.
+    public init(countMax: Int) {
+        self.countMax = countMax
+        mutex = .allocate(capacity: 1)
+        mutex.initialize(to: pthread_mutex_t())
+        pthread_mutex_init(mutex, nil)
+        arrived = .allocate(capacity: 1)
+        arrived.initialize(to: pthread_cond_t())
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        // A wall clock that jumps must not stretch a wait.
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(arrived, &attributes)
+        pthread_condattr_destroy(&attributes)
+    }
+
+    deinit {
+        pthread_cond_destroy(arrived)
+        arrived.deallocate()
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    /// Adds an item; false where the queue is full or closed.
+    @discardableResult
+    public func post(_ item: Item) -> Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        guard !isClosed, items.count < countMax else { return false }
+        items.append(item)
+        pthread_cond_signal(arrived)
+        return true
+    }
+
+    /// Adds an item however many wait: for those whose number is bounded elsewhere and that must not be lost.
+    public func insist(_ item: Item) {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        guard !isClosed else { return }
+        items.append(item)
+        pthread_cond_signal(arrived)
+    }
+
+    /// All items that wait, after at most `milliseconds` of waiting for a first one; nil once the queue is closed and
+    /// empty.
+    public func take(within milliseconds: UInt64?) -> [Item]? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        var deadline = timespec()
+        if let milliseconds {
+            clock_gettime(CLOCK_MONOTONIC, &deadline)
+            let nanoseconds = deadline.tv_nsec + Int(milliseconds % 1000) * 1_000_000
+            deadline.tv_sec += Int(milliseconds / 1000) + nanoseconds / 1_000_000_000
+            deadline.tv_nsec = nanoseconds % 1_000_000_000
+        }
+        while items.isEmpty, !isClosed {
+            if milliseconds == nil {
+                pthread_cond_wait(arrived, mutex)
+            } else if pthread_cond_timedwait(arrived, mutex, &deadline) != 0 {
+                break
+            }
+        }
+        if items.isEmpty, isClosed { return nil }
+        var taken: [Item] = []
+        swap(&taken, &items)
+        return taken
+    }
+
+    /// The first item that waits, for queues that several threads empty; nil once the queue is closed and empty.
+    public func takeOne() -> Item? {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while items.isEmpty, !isClosed { pthread_cond_wait(arrived, mutex) }
+        return items.isEmpty ? nil : items.removeFirst()
+    }
+
+    /// Lets nothing more in; what waits can still be taken.
+    public func close() {
+        pthread_mutex_lock(mutex)
+        isClosed = true
+        pthread_cond_broadcast(arrived)
+        pthread_mutex_unlock(mutex)
+    }
+}

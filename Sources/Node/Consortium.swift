@@ -1,0 +1,133 @@
+import Chain
+public import Concurrency
+public import Crypto
+public import Ledger
+import Ordering
+public import Storage
+
+/// Validators of several organisations in one process, each with its own key and its own directory, certifying by
+/// quorum over one order.
+public final class Consortium: Sendable {
+    /// One validator.
+    public struct Member: Sendable {
+        public let organisation: OrganisationID
+        public let votingKey: SecretKey
+        public let store: any Store
+
+        public init(organisation: OrganisationID, votingKey: SecretKey, store: any Store) {
+            self.organisation = organisation
+            self.votingKey = votingKey
+            self.store = store
+        }
+    }
+
+    public let genesis: Genesis
+    public let genesisHash: Digest
+    public let runners: [NodeRunner]
+    private let signatures: SignaturePool
+    private let log: InProcessLog
+    private let halts: Locked<[Halt]>
+
+    /// Opens every member's directory and starts the nodes.
+    /// - Parameters:
+    ///   - certified: told of the blocks that the first member has in its tables, in order.
+    ///   - crashPoint: called at each ``CrashPoint`` of every member.
+    /// - Throws: ``StorageError`` where a directory cannot be used; nothing runs then.
+    public init(
+        genesis: Genesis, members: [Member], clock: @escaping @Sendable () -> UInt64 = { wallClockMilliseconds() },
+        certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in },
+        crashPoint: @escaping @Sendable (CrashPoint) -> Void = { _ in }
+    ) throws(StorageError) {
+        precondition(!members.isEmpty, "a consortium has members")
+        self.genesis = genesis
+        genesisHash = genesis.hash
+        let stores = members.map { BlockStore($0.store) }
+        var heads: [UInt64] = []
+        for store in stores { heads.append(try store.newestBlock()) }
+        let log = InProcessLog(
+            epoch: OrderingEpoch(genesis: genesis),
+            archives: stores.map { store in { position in (try? store.block(position)) ?? nil } }, heads: heads)
+        self.log = log
+        let head = log.head
+        var opened: [(core: NodeCore, effects: [Effect])] = []
+        for member in members {
+            opened.append(
+                try NodeCore.open(
+                    store: member.store, genesis: genesis,
+                    configuration: .init(validator: member.organisation, votingKey: member.votingKey),
+                    epoch: log.epoch, logHead: head, now: clock()))
+        }
+        let signatures = SignaturePool(genesis: genesis.hash)
+        self.signatures = signatures
+        let halts = Locked<[Halt]>([])
+        self.halts = halts
+        let peers = Peers(count: members.count)
+        runners = opened.enumerated().map { index, opened in
+            var surroundings = NodeRunner.Surroundings()
+            surroundings.clock = clock
+            surroundings.send = { vote in peers.send(vote, from: index) }
+            surroundings.halted = { halt in halts.withLock { $0.append(halt) } }
+            surroundings.crashPoint = crashPoint
+            surroundings.certified = { block in
+                if index == 0 { certified(block) }
+                peers.note(block.block.header.height, by: index, forget: log.forget)
+            }
+            return NodeRunner(
+                opened.core, opened.effects, blocks: stores[index], ordering: log, signatures: signatures,
+                surroundings: surroundings)
+        }
+        peers.connect(runners)
+    }
+
+    /// The node that clients of this process talk to.
+    public var first: NodeRunner { runners[0] }
+
+    /// Why members stopped, where they did.
+    public var halted: [Halt] { halts.withLock { $0 } }
+
+    /// Stops all members and closes their directories.
+    public func stop() {
+        for runner in runners { runner.stop() }
+        signatures.stop()
+    }
+
+    /// Brings votes from one member to the others, and notes how far each has come.
+    private final class Peers: Sendable {
+        private struct State: Sendable {
+            var runners: [NodeRunner] = []
+            /// Votes sent before all members were connected.
+            var early: [(vote: Vote, from: Int)] = []
+            var heights: [UInt64]
+        }
+
+        private let state: Locked<State>
+
+        init(count: Int) { state = Locked(State(heights: Array(repeating: 0, count: count))) }
+
+        func connect(_ runners: [NodeRunner]) {
+            let early = state.withLock { state in
+                state.runners = runners
+                defer { state.early = [] }
+                return state.early
+            }
+            for (vote, from) in early { send(vote, from: from) }
+        }
+
+        func send(_ vote: Vote, from index: Int) {
+            let runners = state.withLock { state in
+                if state.runners.isEmpty { state.early.append((vote, index)) }
+                return state.runners
+            }
+            for (other, runner) in runners.enumerated() where other != index { runner.take(vote) }
+        }
+
+        /// Entries that every member has in its tables need not stay in memory.
+        func note(_ height: UInt64, by index: Int, forget: (UInt64) -> Void) {
+            let lowest = state.withLock { state in
+                state.heights[index] = height
+                return state.heights.min() ?? 0
+            }
+            if lowest % 16 == 0, lowest > 0 { forget(lowest) }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+public import Chain
+import Concurrency
+public import Ledger
+public import Ordering
+import Storage
+
+/// Runs a node: owns its threads, its directory and its clock, and carries out what the core decides.
+///
+/// Three threads: one takes events and steps the core; one writes, so that a sync never holds up execution; one talks
+/// to the order, whose calls may block. Signatures are checked on the process's ``SignaturePool``.
+public final class NodeRunner: Sendable {
+    /// What a runner is connected to.
+    public struct Surroundings: Sendable {
+        public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
+        /// Sends a vote to the peers.
+        public var send: @Sendable (Vote) -> Void = { _ in }
+        /// Told of every block that is final and stands in the tables, in order.
+        public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
+        public var halted: @Sendable (Halt) -> Void = { _ in }
+        public var crashPoint: @Sendable (CrashPoint) -> Void = { _ in }
+
+        public init() {}
+    }
+
+    private enum Write: Sendable {
+        case lock(WriteBatch, height: UInt64)
+        case commit(WriteBatch, height: UInt64)
+    }
+
+    private enum Order: Sendable {
+        case append([UInt8], position: UInt64)
+        case read(from: UInt64, max: Int)
+    }
+
+    public let blocks: BlockStore
+    private let ordering: any Ordering
+    private let signatures: SignaturePool
+    private let surroundings: Surroundings
+
+    /// Events that may wait. Clients and votes are refused beyond it; what the node itself has under way is few, and
+    /// never refused.
+    private static let eventsMax = 131_072
+    private static let submissionsWaitingMax = 65_536
+    private static let readBytesMax = 8 << 20
+
+    private let events = Mailbox<Event>(countMax: eventsMax)
+    private let writes = Mailbox<Write>(countMax: 1024)
+    private let orders = Mailbox<Order>(countMax: 1024)
+    private let requests: Locked<Requests>
+    private let shared: Locked<NodeCore.Status>
+    private let threads = Locked<[WorkerThread]>([])
+
+    private struct Requests: Sendable {
+        var next: UInt64 = 1
+        var waiting: [UInt64: @Sendable (Answer) -> Void] = [:]
+        var halted = false
+    }
+
+    /// Starts a node on its directory.
+    /// - Parameters:
+    ///   - core: as ``NodeCore/open(_:genesis:configuration:epoch:logHead:now:)`` gives it.
+    ///   - effects: the first things that it wants done.
+    public init(
+        _ core: NodeCore, _ effects: [Effect], blocks: BlockStore, ordering: any Ordering, signatures: SignaturePool,
+        surroundings: Surroundings = Surroundings()
+    ) {
+        self.blocks = blocks
+        self.ordering = ordering
+        self.signatures = signatures
+        self.surroundings = surroundings
+        requests = Locked(Requests())
+        shared = Locked(core.status)
+        ordering.onWake { [events] in events.insist(.wake) }
+        let started = [
+            WorkerThread { [self] in writeAll() },
+            WorkerThread { [self] in orderAll() },
+            WorkerThread { [self] in run(core, effects) },
+        ]
+        threads.withLock { $0 = started }
+    }
+
+    public var status: NodeCore.Status { shared.withLock { $0 } }
+
+    /// Takes a transaction up; `done` is called once, from a thread of the node.
+    public func submit(_ transaction: Transaction, done: @escaping @Sendable (Answer) -> Void) {
+        ask(done) { .submit(transaction, request: $0) }
+    }
+
+    /// Takes a transaction up and waits for its certified receipt, or a refusal. Blocks the calling thread.
+    public func submit(_ transaction: Transaction) -> Answer {
+        let waiter = Waiter<Answer>()
+        submit(transaction) { waiter.fulfil($0) }
+        return waiter.wait() ?? .refused(.halted)
+    }
+
+    /// A proof of a holding at the newest committed height. Blocks until there is one.
+    public func prove(_ account: AccountID, _ unit: UnitCode) -> Answer {
+        let waiter = Waiter<Answer>()
+        ask({ waiter.fulfil($0) }) { .prove(account: account, unit: unit, request: $0) }
+        return waiter.wait() ?? .refused(.halted)
+    }
+
+    private func ask(_ done: @escaping @Sendable (Answer) -> Void, _ event: (UInt64) -> Event) {
+        let request = requests.withLock { requests -> UInt64? in
+            guard !requests.halted, requests.waiting.count < Self.submissionsWaitingMax else { return nil }
+            defer { requests.next += 1 }
+            requests.waiting[requests.next] = done
+            return requests.next
+        }
+        guard let request else { return done(.refused(status.halted == nil ? .poolFull : .halted)) }
+        if !events.post(event(request)) { answer(request, .refused(.poolFull)) }
+    }
+
+    private func answer(_ request: UInt64, _ answer: Answer) {
+        requests.withLock { $0.waiting.removeValue(forKey: request) }?(answer)
+    }
+
+    /// Takes a peer's vote. A vote that finds no room is sent again by its maker.
+    public func take(_ vote: Vote) { events.post(.vote(vote)) }
+
+    /// Stops after the step in hand and closes the directory. What was not answered gets `halted`.
+    public func stop() {
+        events.close()
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        guard !running.isEmpty else { return }
+        running[2].join()
+        writes.close()
+        orders.close()
+        running[0].join()
+        running[1].join()
+        let waiting = requests.withLock { requests in
+            requests.halted = true
+            defer { requests.waiting = [:] }
+            return requests.waiting.values
+        }
+        for done in waiting { done(.refused(.halted)) }
+        blocks.store.close()
+    }
+
+    // MARK: The core's thread
+
+    private func run(_ core: NodeCore, _ first: [Effect]) {
+        var core = core
+        var wakeAt = carryOut(first)
+        while true {
+            let now = surroundings.clock()
+            let wait = wakeAt.map { $0 > now ? $0 - now : 0 }
+            guard let events = events.take(within: wait) else { return }
+            for event in events.isEmpty ? [.tick] : events {
+                wakeAt = carryOut(core.step(event, now: surroundings.clock()))
+            }
+            let status = core.status
+            shared.withLock { $0 = status }
+        }
+    }
+
+    /// Carries out effects in order; answers when to step again.
+    private func carryOut(_ effects: [Effect]) -> UInt64? {
+        var wakeAt: UInt64?
+        for effect in effects {
+            switch effect {
+            case .verify(let transactions):
+                signatures.verify(transactions) { [events] in events.insist(.signatures($0)) }
+            case .append(let bytes, let position): orders.post(.append(bytes, position: position))
+            case .read(let from, let max): orders.post(.read(from: from, max: max))
+            case .lock(let batch, let height): writes.post(.lock(batch, height: height))
+            case .commit(let batch, let height): writes.post(.commit(batch, height: height))
+            case .send(let vote):
+                surroundings.send(vote)
+                surroundings.crashPoint(.afterSend)
+            case .answer(let request, let answer):
+                surroundings.crashPoint(.beforeAnswer)
+                self.answer(request, answer)
+            case .certified(let block): surroundings.certified(block)
+            case .wakeAt(let time): wakeAt = time
+            case .halt(let reason): surroundings.halted(reason)
+            }
+        }
+        return wakeAt
+    }
+
+    // MARK: The writer's thread
+
+    private func writeAll() {
+        while let batch = writes.take(within: nil) {
+            for write in batch {
+                do throws(StorageError) {
+                    switch write {
+                    case .lock(let batch, let height):
+                        surroundings.crashPoint(.beforeLock)
+                        try blocks.store.write(batch, synced: true)
+                        surroundings.crashPoint(.afterLock)
+                        events.insist(.locked(height: height))
+                    case .commit(let batch, let height):
+                        surroundings.crashPoint(.beforeCommit)
+                        try blocks.store.write(batch, synced: false)
+                        surroundings.crashPoint(.afterCommit)
+                        events.insist(.committed(height: height))
+                    }
+                } catch {
+                    // Nothing after a failed write may be written: the order of writes is what a start relies on.
+                    events.insist(.failed(error))
+                    return
+                }
+            }
+        }
+    }
+
+    // MARK: The order's thread
+
+    private func orderAll() {
+        while let batch = orders.take(within: nil) {
+            for order in batch {
+                switch order {
+                case .append(let bytes, let position):
+                    surroundings.crashPoint(.beforeAppend)
+                    let result = ordering.append(bytes, at: position)
+                    surroundings.crashPoint(.afterAppend)
+                    events.insist(.appended(position: position, result))
+                case .read(let from, let max):
+                    do throws(OrderingError) {
+                        events.insist(.log(try ordering.read(from: from, max: max, bytesMax: Self.readBytesMax)))
+                    } catch {
+                        events.insist(.logFailed(error))
+                    }
+                }
+            }
+        }
+    }
+}
