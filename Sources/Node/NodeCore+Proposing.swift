@@ -9,7 +9,7 @@ extension NodeCore {
     mutating func propose(_ now: UInt64) {
         guard let key = configuration.votingKey, signingStopped == nil, ownIndex != nil else { return }
         guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, now >= retryAt else { return }
-        // One below the bound on execution, so that the entry can be executed at once.
+        // So that the entry can be executed at once.
         guard executed - certified < Self.uncertifiedMax else { return }
         let transactions: [Transaction]
         if !pool.hasReady {
@@ -64,9 +64,10 @@ extension NodeCore {
             appending = nil
             guard position == executed + 1, awaiting == nil, incoming.isEmpty else { return read() }
             // Our own entry needs no reading back and no second look at its signatures.
-            awaiting = Executor.Decoded(
-                height: position, raw: mine.bytes, entryHash: Entry.hash(raw: mine.bytes), entry: mine.entry,
-                fault: nil)
+            hold(
+                Executor.Decoded(
+                    height: position, raw: mine.bytes, entryHash: Entry.hash(raw: mine.bytes), entry: mine.entry,
+                    fault: nil))
         case .taken:
             appending = nil
             retryAt = now + turnDistance(at: position + 1) * configuration.stepMilliseconds

@@ -65,7 +65,34 @@ extension NodeCore {
         certify(Certificate(joining: Array(chosen)), now)
     }
 
-    /// Locks of heights that are not certified are sent again, in case they were lost.
+    /// Votes on heights that were executed while this node might not vote, once it may: a clock that was behind has come
+    /// right. Without it a quorum whose clocks jump together would never certify what it executed in between.
+    mutating func voteLate(_ now: UInt64) {
+        guard executed > certified else { return }
+        for height in certified + 1...executed {
+            // The block itself must be stored before, since its write says the same when it is done.
+            guard let late = blocks[height], late.lock == nil, late.isLocked, mayVote(height, now) else { continue }
+            let lock = vote(for: late.block.header, headerHashes[height]!, now)
+            blocks[height]!.lock = lock
+            blocks[height]!.isLocked = false
+            effects.append(.lock(BlockStore.lockBatch(lock), height: height))
+        }
+    }
+
+    /// Takes a certificate that a peer holds.
+    mutating func take(_ certificate: Certificate, _ now: UInt64) {
+        guard certificate.height > certified, certificate.height <= executed,
+            let own = headerHashes[certificate.height],
+            (try? certificate.verify(genesis: executor.genesisHash, set: executor.set)) != nil
+        else { return }
+        guard own == certificate.header else {
+            return halt(.diverged(height: certificate.height, own: own, certified: certificate.header))
+        }
+        certify(certificate, now)
+    }
+
+    /// Locks of heights that are not certified are sent again, in case they were lost. So may the others' votes have
+    /// been, and who has certified a height sends none for it any more: so a peer is asked for its certificate.
     mutating func resend(_ now: UInt64) {
         guard executed > certified, now >= sentAt + Self.resendMilliseconds else { return }
         sentAt = now
@@ -74,5 +101,6 @@ extension NodeCore {
                 effects.append(.send(lock))
             }
         }
+        effects.append(.fetch(above: certified))
     }
 }

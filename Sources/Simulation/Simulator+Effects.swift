@@ -39,6 +39,13 @@ extension Simulator {
             try checker.note(committing: batch, height: height)
             write(.init(batch: batch, synced: false, done: .committed(height: height)), of: node)
         case .send(let vote): try send(vote, from: node)
+        case .fetch(let height):
+            // The peer answers from its tables of the moment.
+            let peer = nodes[random.below(nodes.count)]
+            guard peer !== node, peer.core != nil, !happens(scenario.faults.lostVotes) else { return }
+            if let certificate = try stored(try BlockStore(peer.disk).certificate(above: height)) {
+                schedule(.event(node: index, life: life, .certificate(certificate)), in: delay())
+            }
         case .answer(let request, let answer):
             if !happens(scenario.faults.lostAnswers) { try bank.take(answer, to: request) }
         case .certified(let block):
@@ -154,6 +161,7 @@ extension Event {
         case .locked(let height): "locked \(height)"
         case .committed(let height): "committed \(height)"
         case .vote(let vote): "vote \(vote.height) of \(vote.validator.number) for \(vote.header.brief)"
+        case .certificate(let certificate): "certificate \(certificate.height)"
         case .prove(_, _, let request): "prove \(request)"
         case .failed(let error): "failed \(error.code)"
         case .tick: "tick"
@@ -172,6 +180,7 @@ extension Effect {
             "lock \(height)\(batch.lock.map { " \($0.header.brief)" } ?? " without vote")"
         case .commit(_, let height): "commit \(height)"
         case .send(let vote): "send \(vote.height) \(vote.header.brief)"
+        case .fetch(let height): "fetch above \(height)"
         case .answer(let request, let answer):
             switch answer {
             case .receipt(let receipt, let place): "answer \(request) \(receipt.result.rawValue) at \(place.height)"
