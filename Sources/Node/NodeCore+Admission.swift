@@ -6,6 +6,8 @@ import Ledger
 extension NodeCore {
     mutating func admit(_ transaction: Transaction, _ request: UInt64, _ now: UInt64) {
         func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
+        // Who does not sign cannot order it either.
+        guard signingStopped == nil else { return refuse(.halted) }
         // The same envelope again, while it is under way: one more who waits for it.
         if pool.join(transaction.envelopeDigest, request) { return }
         if transaction.body.validUntil < executor.head.time { return refuse(.expired) }
@@ -40,15 +42,18 @@ extension NodeCore {
     /// Answers proofs that can be given at the committed height.
     mutating func answerProofs() {
         guard !proofRequests.isEmpty, let certificate = committedCertificate else { return }
-        proofRequests.removeAll { wanted in
-            guard
-                let proof = try? tables.balanceProof(
-                    wanted.account, wanted.unit, header: committedHeader, certificate: certificate,
-                    trees: executor.trees, genesis: executor.genesisHash)
-            else { return false }
-            effects.append(.answer(request: wanted.request, .proof(proof)))
-            return true
+        var waiting: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
+        for wanted in proofRequests {
+            let proof = try? tables.balanceProof(
+                wanted.account, wanted.unit, header: committedHeader, certificate: certificate, trees: executor.trees,
+                genesis: executor.genesisHash)
+            if let proof {
+                effects.append(.answer(request: wanted.request, .proof(proof)))
+            } else {
+                waiting.append(wanted)
+            }
         }
+        proofRequests = waiting
     }
 }
 

@@ -27,6 +27,7 @@ extension NodeCore {
     mutating func take(_ range: LogRange, _ now: UInt64) {
         isReading = false
         isFirstRead = false
+        if range.head < takenAt { takenAt = 0 }
         if range.head < executedAtRead { return halt(.logBehind(head: range.head, executed: executedAtRead)) }
         for (position, bytes) in range.entries {
             if position <= executed {
@@ -140,9 +141,8 @@ extension NodeCore {
             certificateVerifies: { certificate in
                 if certificate == known { return true }
                 // Votes that were verified one by one need not be verified again.
-                let counted = votes[certificate.height] ?? [:]
                 let allKnown = certificate.signatures.allSatisfy { part in
-                    guard let vote = counted[part.validator] else { return false }
+                    guard let vote = votes.vote(of: part.validator, at: certificate.height) else { return false }
                     return vote.header == certificate.header && vote.time == part.time
                         && vote.signature == part.signature && vote.epoch == certificate.epoch
                         && vote.round == certificate.round && vote.phase == certificate.phase
@@ -183,7 +183,7 @@ extension NodeCore {
                     logs: executor.trees.logs(at: certificate.height)!),
                 height: certificate.height))
         certificates[certificate.height] = certificate
-        votes = votes.filter { $0.key > certificate.height }
+        votes.forget(upTo: certificate.height)
     }
 
     mutating func committed(_ height: UInt64) {

@@ -8,7 +8,8 @@ import Ordering
 extension NodeCore {
     mutating func propose(_ now: UInt64) {
         guard let key = configuration.votingKey, signingStopped == nil, ownIndex != nil else { return }
-        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, now >= retryAt else { return }
+        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
+        else { return }
         // So that the entry can be executed at once.
         guard executed - certified < Self.uncertifiedMax else { return }
         let transactions: [Transaction]
@@ -70,6 +71,7 @@ extension NodeCore {
                     fault: nil))
         case .taken:
             appending = nil
+            takenAt = position
             retryAt = now + turnDistance(at: position + 1) * configuration.stepMilliseconds
             read()
         case .unknown:

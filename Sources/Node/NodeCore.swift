@@ -23,6 +23,8 @@ public struct NodeCore: Sendable {
         /// Signature results that are kept.
         public var signaturesKeptMax = 262_144
         public var readEntriesMax = 16
+        /// How votes are counted.
+        public var votes: any VoteCounting = Votes()
 
         public init(validator: OrganisationID, votingKey: SecretKey?) {
             self.validator = validator
@@ -106,6 +108,8 @@ public struct NodeCore: Sendable {
     // Proposing.
     var appending: Appending?
     var retryAt: UInt64 = 0
+    /// An append found this position taken: until it is read and executed there is nothing to append to.
+    var takenAt: UInt64 = 0
     var lastEntryAt: UInt64
 
     // Admission.
@@ -114,8 +118,8 @@ public struct NodeCore: Sendable {
     var proofRequests: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
 
     // Voting.
-    /// Verified votes by height and validator.
-    var votes: [UInt64: [OrganisationID: Vote]] = [:]
+    /// Verified votes on heights that are not certified.
+    var votes: any VoteCounting
     var sentAt: UInt64 = 0
     /// Why this node does not sign any more.
     public internal(set) var signingStopped: String?
@@ -165,6 +169,12 @@ public struct NodeCore: Sendable {
         headerHashes[executor.head.height] = executor.head.hash
         lastEntryAt = now
         clock = now
+        votes = configuration.votes
+        if let key = configuration.votingKey, let listed = executor.set[configuration.validator],
+            listed.key != key.publicKey
+        {
+            signingStopped = "the voting key is not the one that the chain lists for \(configuration.validator)"
+        }
     }
 
     /// Takes one event and says what is to be done.

@@ -13,8 +13,13 @@ struct Checker {
     private var headers: [UInt64: Header] = [:]
     private var certificates: [UInt64: Certificate] = [:]
     private(set) var certifiedMax: UInt64 = 0
-    /// Final blocks, as the first node told them.
-    private(set) var blocks: [UInt64: Executor.Block] = [:]
+    /// Final blocks, as the first node told them or, where none lived to tell, as its directory holds them.
+    private var blocks: [UInt64: Final] = [:]
+    struct Final {
+        let transactions: [Transaction]
+        let receipts: [Receipt]
+    }
+
     /// All that honest validators ever said.
     private var said: [UInt64: [OrganisationID: Vote]] = [:]
     /// Head of the order when the faults ceased.
@@ -100,11 +105,26 @@ struct Checker {
         try require(
             headers[height] == block.header, .headersEqual, "height \(height) is shown with another header")
         try require(final.certificate.height >= height, .certificateValid, "height \(height) is shown too early")
-        if let there = blocks[height] {
-            try require(
-                there.output.receipts == block.output.receipts, .headersEqual, "receipts of height \(height) differ")
-        } else {
-            blocks[height] = block
+        try note(
+            Final(transactions: block.decoded.entry?.transactions ?? [], receipts: block.output.receipts), at: height)
+    }
+
+    private mutating func note(_ block: Final, at height: UInt64) throws(Failure) {
+        let known = blocks[height] ?? block
+        blocks[height] = known
+        try require(known.receipts == block.receipts, .nothingLost, "receipts of height \(height) differ")
+    }
+
+    /// Takes in what a directory holds of final blocks, at the end.
+    mutating func note(directory store: BlockStore) throws(Failure) {
+        let height = try stored(try store.height())
+        for at in 0..<height {
+            guard let raw = try stored(try store.block(at + 1)), let receipts = try stored(try store.receipts(at + 1)),
+                let previous = try stored(try store.header(at))
+            else { throw Failure(.nothingLost, "height \(at + 1) is not whole in a directory") }
+            let entry = try? Entry(
+                raw: raw, position: at + 1, previous: previous.entry, genesis: cast.genesisHash, set: cast.set)
+            try note(Final(transactions: entry?.transactions ?? [], receipts: receipts), at: at + 1)
         }
     }
 
@@ -121,18 +141,19 @@ struct Checker {
     func checkAnswers(_ bank: Bank) throws(Failure) {
         var burnt: [TransactionID: Place] = [:]
         for (height, block) in blocks.sorted(by: { $0.key < $1.key }) {
-            for (id, index) in block.output.burnt {
+            for (index, receipt) in block.receipts.enumerated() where receipt.burnsNonce {
+                let id = receipt.transaction
                 let there = burnt[id]
                 try require(
                     there == nil, .nothingLost, "\(id.brief) took effect at \(there?.height ?? 0) and \(height)")
-                burnt[id] = Place(height: height, index: index)
+                burnt[id] = Place(height: height, index: UInt32(index))
             }
         }
         for (id, receipt, place) in bank.receipts {
             guard let block = blocks[place.height] else {
                 throw Failure(.nothingLost, "\(id.brief) was answered with height \(place.height), which is not there")
             }
-            let receipts = block.output.receipts
+            let receipts = block.receipts
             try require(
                 Int(place.index) < receipts.count && receipts[Int(place.index)] == receipt, .nothingLost,
                 "\(id.brief) was answered with another receipt than stands at \(place.height)")
@@ -183,6 +204,11 @@ struct Checker {
         }
         return Certificate(epoch: good.epoch, height: good.height, header: good.header, signatures: signatures)
     }
+}
+
+extension Receipt {
+    /// Whether the transaction was judged by its content, once for ever.
+    fileprivate var burnsNonce: Bool { result == .done || result >= .signerMissing }
 }
 
 /// Reads a directory that must be readable.

@@ -24,10 +24,9 @@ struct Model {
         balances[Key(account: account, unit: unit)] ?? Balance()
     }
 
-    mutating func apply(_ block: Executor.Block) {
-        let transactions = block.decoded.entry?.transactions ?? []
+    mutating func apply(_ block: Checker.Final) {
         // Those that lock or revoke run first, and move nothing.
-        for (transaction, receipt) in zip(transactions, block.output.receipts) where receipt.result == .done {
+        for (transaction, receipt) in zip(block.transactions, block.receipts) where receipt.result == .done {
             for (index, (operation, outcome)) in zip(transaction.body.operations, receipt.outcomes).enumerated() {
                 apply(operation, outcome, receipt.transaction, UInt8(index))
             }

@@ -7,10 +7,10 @@ public struct Scenario: Sendable {
     public var hasByzantine: Bool
     public var faults: Faults
     /// Milliseconds with faults; then none, until all is answered.
-    public var stormMilliseconds: UInt64 = 30_000
+    public var stormMilliseconds: UInt64 = 20_000
     /// The longest that it may take from the end of the faults until everything is answered everywhere.
     public var calmMillisecondsMax: UInt64 = 120_000
-    public var transactions = 40
+    public var transactions = 30
     public var planted: PlantedBug?
     /// Checks that are left out, to see that another one finds the same bug.
     public var without: Set<Check> = []
@@ -110,6 +110,7 @@ public enum Check: String, Sendable, CaseIterable {
     case nothingLost = "what was answered stays, and took effect once"
     case noHalt = "no honest node halts or stops signing"
     case progress = "once faults cease, everything is answered and all nodes come together"
+    case rests = "a node with nothing to do rests"
     case opens = "every directory opens again"
 }
 

@@ -49,6 +49,7 @@ extension Simulator {
 
     /// After the run: the answers against the chain, the tables against a simpler bank, and every directory once more.
     func finish() throws(Failure) {
+        for node in honest { try checker.note(directory: BlockStore(node.disk)) }
         try checker.checkAnswers(bank)
         for node in honest {
             try checker.checkBalances(BlockStore(node.disk))

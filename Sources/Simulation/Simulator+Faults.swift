@@ -38,6 +38,7 @@ extension Simulator {
         var configuration = NodeCore.Configuration(
             validator: cast.organisation(node.index), votingKey: cast.votingKeys[node.index])
         configuration.stepMilliseconds = 5
+        if scenario.planted == .signerCountedTwice { configuration.votes = CarelessVotes() }
         configuration.readEntriesMax = 1 + random.below(8)
         return configuration
     }

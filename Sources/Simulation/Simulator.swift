@@ -150,6 +150,13 @@ public final class Simulator {
     func deliver(_ event: Event, to node: SimulatedNode) throws(Failure) {
         note("n\(node.index) \(event.brief)")
         let effects = node.core!.step(event, now: node.clock(now))
+        if case .tick = event {
+            // The clock of a node and true time are some thousandths apart, so it may be woken a little early.
+            node.idleTicks = effects.allSatisfy { $0.brief == nil } ? node.idleTicks + 1 : 0
+            if node.idleTicks > 50, !scenario.without.contains(.rests) {
+                throw Failure(.rests, "node \(node.index) was woken \(node.idleTicks) times for nothing")
+            }
+        }
         try carryOut(effects, of: node)
         guard let status = node.core?.status else { return }
         try checker.note(status, of: node.index)
@@ -180,6 +187,8 @@ final class SimulatedNode {
     /// Only the newest wish to be woken counts.
     var wakes = 0
     var writes: [Write] = []
+    /// Times that it was woken and had nothing to do, since it last had.
+    var idleTicks = 0
     var offset: Int64
     var driftPerMillion: Int64
 
