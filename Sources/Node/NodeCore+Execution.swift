@@ -112,6 +112,7 @@ extension NodeCore {
         headerHashes[block.header.height] = block.header.hash
         blocks[block.header.height] = Executed(block: block, lock: stored.lock, isLocked: true)
         if let lock = stored.lock {
+            sentAt = now
             effects.append(.send(lock))
             count(lock, now)
         }

@@ -1,3 +1,4 @@
+import Chain
 import Crypto
 import Ledger
 import Node
@@ -133,5 +134,32 @@ struct Bank {
                 random.chance(perMille: 700) ? Operation.commit(hold: hold, amount: 1) : .release(hold: hold)
             return cast.issue(0, nonce: nonce, validUntil: validUntil, [operation])
         }
+    }
+}
+
+extension Cast {
+    /// Entries of a bank's ordinary days, one after another and without certificates: the same bytes for a seed on
+    /// every machine.
+    public func corpus(seed: UInt64, entries: Int, transactionsEach: Int = 10) -> [[UInt8]] {
+        var bank = Bank(cast: self, transactions: entries * transactionsEach, seed: seed)
+        var raws: [[UInt8]] = []
+        var previous = genesisHash
+        for position in 0..<entries {
+            var transactions: [Transaction] = []
+            for _ in 0..<transactionsEach {
+                guard let order = bank.next(now: UInt64(position)) else { break }
+                transactions.append(bank.request(order).0)
+            }
+            // Some of every kind that changes nothing.
+            if position % 5 == 4 { transactions += [Cast.garbled(transactions[0]), transactions[1]] }
+            let proposer = position % set.count
+            let raw = Entry(
+                position: UInt64(position + 1), previous: previous, proposer: organisation(proposer),
+                certificate: nil, transactions: transactions
+            ).signed(genesis: genesisHash, key: votingKeys[proposer])
+            raws.append(raw)
+            previous = Entry.hash(raw: raw)
+        }
+        return raws
     }
 }

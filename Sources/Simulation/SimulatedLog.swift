@@ -7,7 +7,10 @@ public struct SimulatedLog {
     /// A seam for planting a bug: reads that leave an entry out and close the gap.
     let skips: Bool
 
-    public init(skips: Bool = false) { self.skips = skips }
+    public init(_ entries: [[UInt8]] = [], skips: Bool = false) {
+        self.entries = entries
+        self.skips = skips
+    }
 
     public var head: UInt64 { UInt64(entries.count) }
 
