@@ -151,6 +151,10 @@ extension NodeCore {
                 if allKnown, certificate.signatures.count >= set.quorum { return true }
                 return (try? certificate.verify(genesis: genesis, set: set)) != nil
             })
+        for transaction in block.decoded.transactions {
+            underWay.insert(transaction.envelopeDigest)
+            pool.noteOrdered(transaction.envelopeDigest)
+        }
         guard let failure = failure ?? readFailure() else { return block }
         halt(.storage(failure))
         return nil
@@ -193,6 +197,7 @@ extension NodeCore {
         for final in committed + 1...height {
             let block = blocks.removeValue(forKey: final)!.block
             for (index, transaction) in block.decoded.transactions.enumerated() {
+                underWay.remove(transaction.envelopeDigest)
                 guard let requests = pool.drop(transaction.envelopeDigest) else { continue }
                 let receipt = block.output.receipts[index]
                 let place = Place(height: final, index: UInt32(index))

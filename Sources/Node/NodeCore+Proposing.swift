@@ -42,9 +42,7 @@ extension NodeCore {
 
     /// Transactions that are not in a block yet. Those that no block could take any more are answered.
     private mutating func nextBatch() -> [Transaction] {
-        let underWay = Set(blocks.values.flatMap { $0.block.decoded.transactions.map(\.envelopeDigest) })
-        let batch = pool.batch(
-            bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax, skip: underWay.contains)
+        let batch = pool.batch(bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax)
         var live: [Transaction] = []
         for transaction in batch {
             if transaction.body.validUntil < executor.head.time {

@@ -114,6 +114,8 @@ public struct NodeCore: Sendable {
 
     // Admission.
     var pool = Pool()
+    /// Envelopes in blocks that are not committed.
+    var underWay: Set<Digest> = []
     var signatures = SignatureMemory()
     var proofRequests: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
 

@@ -52,6 +52,17 @@ import Testing
         #expect("\(found)".contains("seed \(found.seed)"))
     }
 
+    @Test func aFailurePlaysTheSameAgain() throws {
+        let found = try #require(find(.voteBeforeLock))
+        #expect(found.description == find(.voteBeforeLock)?.description)
+    }
+
+    @Test(arguments: 1...7) func anyNumberOfValidatorsIsPlayed(_ validators: Int) throws {
+        let outcome = try Simulator(Scenario(seed: 1, validators: validators)).run()
+        #expect(outcome.answered == 30)
+        #expect(outcome.crashes > 0)
+    }
+
     /// What a lost lock leads to is found too: the same validator says something else after its restart.
     @Test func aLostLockIsFoundByWhatIsSaidTwice() throws {
         let found = try #require(find(.syncIgnored, without: [.voteDurable, .noHalt]))
