@@ -17,6 +17,10 @@ final class Stage {
     var now = Cast.genesisTime + 1000
     /// Whether a vote reaches a member.
     var carries: (Vote, _ to: Int) -> Bool = { _, _ in true }
+    /// Members without a key, that only follow.
+    var followers: Set<Int> = []
+    /// Whether a member hears that something was ordered.
+    var wakes: (Int) -> Bool = { _ in true }
     /// What becomes of a member's write of block and lock.
     var lockFate: (_ member: Int, _ height: UInt64) -> LockFate = { _, _ in .done }
     private var inbox: [(member: Int, life: Int, event: Event)] = []
@@ -56,7 +60,9 @@ final class Stage {
         let member = members[index]
         let (core, effects) = try NodeCore.open(
             store: member.disk, genesis: cast.genesis,
-            configuration: .init(validator: cast.organisation(index), votingKey: cast.votingKeys[index]),
+            configuration: .init(
+                validator: cast.organisation(index), votingKey: followers.contains(index) ? nil : cast.votingKeys[index]
+            ),
             epoch: OrderingEpoch(genesis: cast.genesis), logHead: log.head, now: now)
         member.core = core
         member.life += 1
@@ -83,7 +89,7 @@ final class Stage {
     /// Puts bytes in the order as somebody outside would.
     func order(_ bytes: [UInt8]) {
         precondition(log.append(bytes, at: log.head + 1) == .appended, "the next position is free")
-        for index in members.indices { post(.wake, to: index) }
+        for index in members.indices where wakes(index) { post(.wake, to: index) }
         run()
     }
 
@@ -132,7 +138,9 @@ final class Stage {
             case .append(let bytes, let position):
                 let result = log.append(bytes, at: position)
                 post(.appended(position: position, result), to: index)
-                if result == .appended { for other in members.indices { post(.wake, to: other) } }
+                if result == .appended {
+                    for other in members.indices where wakes(other) { post(.wake, to: other) }
+                }
             case .read(let from, let max): post(.log(log.read(from: from, max: max)), to: index)
             case .lock(let batch, let height):
                 switch lockFate(index, height) {
