@@ -98,6 +98,11 @@ public struct BlockStore: Sendable {
     }
     public func unit(_ code: UnitCode) throws(StorageError) -> Unit? { try value(.units, code.paddedBytes, "unit") }
 
+    /// The accrual line that used a natural key.
+    public func accepted(_ key: NaturalKey, issuer: OrganisationID) throws(StorageError) -> AcceptedLine? {
+        try value(.keys, key.digest(issuer: issuer).bytes, "accrual line")
+    }
+
     public func units() throws(StorageError) -> [Unit] { try all(.units).map(\.row) }
 
     /// An account's holdings, in ascending order of unit.
