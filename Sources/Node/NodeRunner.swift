@@ -14,6 +14,8 @@ public final class NodeRunner: Sendable {
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
         /// Sends a vote to the peers.
         public var send: @Sendable (Vote) -> Void = { _ in }
+        /// A peer's first certificate above a height.
+        public var fetch: @Sendable (_ above: UInt64) -> Certificate? = { _ in nil }
         /// Told of every block that is final and stands in the tables, in order.
         public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
         public var halted: @Sendable (Halt) -> Void = { _ in }
@@ -171,6 +173,8 @@ public final class NodeRunner: Sendable {
             case .send(let vote):
                 surroundings.send(vote)
                 surroundings.crashPoint(.afterSend)
+            case .fetch(let height):
+                if let certificate = surroundings.fetch(height) { events.insist(.certificate(certificate)) }
             case .answer(let request, let answer):
                 surroundings.crashPoint(.beforeAnswer)
                 self.answer(request, answer)
