@@ -9,9 +9,9 @@ public struct Header: Sendable, Equatable, Canonical {
     public let parent: Digest
     /// Hash of the entry's raw bytes as ordered, also where they are malformed; the genesis hash at height 0.
     public let entry: Digest
-    /// Root over the envelope digests of its transactions.
+    /// Root over the number and the envelope digests of its transactions.
     public let transactions: Digest
-    /// Root over its receipts.
+    /// Root over the number and the digests of its receipts.
     public let receipts: Digest
     /// Digest over the tables' names and sub-roots.
     public let state: Digest
