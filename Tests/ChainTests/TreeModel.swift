@@ -42,7 +42,7 @@ func bitFlips(of bytes: [UInt8]) -> [[UInt8]] {
 /// Copies of `bytes` with one byte changed: each byte by one of its bits, and by all of them.
 func byteFlips(of bytes: [UInt8]) -> [[UInt8]] {
     bytes.indices.flatMap { index in
-        [1 << UInt8(index % 8), 0xFF].map { mask in
+        [UInt8(1) << UInt8(index % 8), 0xFF].map { (mask: UInt8) in
             var changed = bytes
             changed[index] ^= mask
             return changed

@@ -15,7 +15,7 @@ enum Sample {
     /// Voting, issuing and governing key of an organisation.
     static func votingSeed(_ organisation: UInt8) -> UInt8 { organisation }
     static func issuingSeed(_ organisation: UInt8) -> UInt8 { 100 + organisation }
-    static func governingSeed(_ organisation: UInt8) -> UInt8 { 200 + organisation }
+    static func governingSeed(_ organisation: UInt8) -> UInt8 { 200 &+ organisation }
 
     static func organisation(_ number: UInt8, name: String, votes: Bool = true, quota: UInt64) -> GenesisOrganisation {
         GenesisOrganisation(

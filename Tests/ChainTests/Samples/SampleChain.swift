@@ -53,7 +53,8 @@ struct SampleChain {
         nonce += 1
         let keys = signers.map { Sample.key($0.1) }
         let body = TransactionBody(
-            nonce: nonce, validUntil: head.time + 60_000, signers: zip(signers, keys).map { Signer($0.0, $1.publicKey) },
+            nonce: nonce, validUntil: head.time + 60_000,
+            signers: zip(signers, keys).map { Signer($0.0, $1.publicKey) },
             operations: operations)
         return Transaction(signing: body, genesis: genesis.hash, keys: keys)
     }
@@ -158,7 +159,8 @@ struct SampleChain {
         let unknown = AccrualLine(account: Sample.account(77), key: Sample.order("x"), amount: 5, pending: false)
         chain.append(
             [
-                chain.transaction([.accrue(AccrueList(unit: Sample.unit, lines: lines + [unknown, lines[0]]))], by: [north])
+                chain.transaction(
+                    [.accrue(AccrueList(unit: Sample.unit, lines: lines + [unknown, lines[0]]))], by: [north])
             ], certificate: chain.certificate(1))
         let reservation = Reservation(
             account: Sample.account(4), unit: Sample.unit, amount: 300, organisation: OrganisationID(2),
