@@ -1,5 +1,6 @@
 public import Canonical
 public import Crypto
+import Ledger
 
 /// What validators sign of a block. Everything that the block did follows from these few digests.
 public struct Header: Sendable, Equatable, Canonical {
@@ -42,9 +43,10 @@ public struct Header: Sendable, Equatable, Canonical {
 
     public var hash: Digest { SHA256.hash(.header, canonicalBytes) }
 
-    /// Block time: the certificate's median where there is a certificate, and always past the parent's.
+    /// Block time: the certificate's median where there is a certificate, but no later than ``Genesis/timeMax``, and
+    /// always past the parent's.
     public static func time(parent: UInt64, certificate: Certificate?) -> UInt64 {
-        max(parent + 1, certificate?.medianTime ?? 0)
+        max(parent + 1, min(certificate?.medianTime ?? 0, Genesis.timeMax))
     }
 
     public func encode(to encoder: inout Encoder) {

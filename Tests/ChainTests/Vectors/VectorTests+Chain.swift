@@ -11,7 +11,8 @@ extension VectorTests {
         for header in all { #expect(try Header(canonicalBytes: header.canonicalBytes) == header) }
         let times: [(UInt64, [UInt64]?)] = [
             (0, nil), (1000, nil), (1000, [1]), (1000, [1001]), (1000, [5000, 9000]), (1000, [2000, 9000, 3000]),
-            (1000, [4000, 1, 3000, 2]), (1000, [1, 1, .max]), (5, [6, 6, 6, 6]),
+            (1000, [4000, 1, 3000, 2]), (1000, [1, 1, .max]), (5, [6, 6, 6, 6]), (7, [.max]),
+            (Genesis.timeMax, nil), (Genesis.timeMax, [.max]), (7, [Genesis.timeMax, .max]),
         ]
         let rules = times.map { parent, signed in
             [

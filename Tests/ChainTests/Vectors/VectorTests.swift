@@ -98,7 +98,7 @@ import Testing
         parameters.unitsPerOrganisationMax = 0
         parameters.reservationMillisecondsMax = 0
         let large = Genesis(
-            chain: String(repeating: "~", count: Genesis.chainBytesMax), time: 253_402_300_799_999, rulesVersion: .max,
+            chain: String(repeating: "~", count: Genesis.chainBytesMax), time: Genesis.timeMax, rulesVersion: .max,
             orderingEpoch: [UInt8](repeating: 0, count: 16), parameters: parameters,
             organisations: (1...100).map {
                 Sample.organisation($0, name: String(repeating: "n", count: Int($0) % 64 + 1), quota: UInt64($0))
