@@ -6,15 +6,18 @@ import Node
 
 /// The process that is killed, stopped and started again.
 package enum CrashProcess {
+    /// Names a ``WitnessStore/Plant`` for every directory of the process.
+    package static let plantVariable = "LIANFEN_PLANT"
+
     package static func run(_ arguments: [String]) throws {
         guard arguments.count >= 3, let number = UInt64(arguments[2]) else {
             throw Bank.Failure("wants create DIR VALIDATORS, load DIR SEED [AGAIN] or settle DIR SEED")
         }
         if arguments[0] == "create" { return try Bank.create(arguments[1], validators: Int(number)) }
         let bank = try Bank(arguments[1])
-        let isPlanted = getenv("LIANFEN_PLANT").map { String(cString: $0) } == "unsynced"
+        let plant = getenv(plantVariable).flatMap { WitnessStore.Plant(rawValue: String(cString: $0)) }
         let consortium = try bank.start(
-            { WitnessStore($0, member: $1, dropsSyncs: isPlanted) }, crashPoint: try deathAtPoint())
+            { WitnessStore($0, member: $1, plant: plant) }, crashPoint: try deathAtPoint())
         Word.ready.say()
         var load = Load(bank, consortium, seed: number)
         if arguments[0] == "settle" {

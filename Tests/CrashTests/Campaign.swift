@@ -92,8 +92,10 @@ final class Campaign {
     }
 
     /// One process that dies at a point.
-    func killed(at point: CrashPoint, count: Int) throws {
-        let child = try start(["LIANFEN_CRASH_POINT": "\(point.rawValue):\(count)"], waits: false)
+    func killed(at point: CrashPoint, count: Int, plant: WitnessStore.Plant? = nil) throws {
+        var environment = ["LIANFEN_CRASH_POINT": "\(point.rawValue):\(count)"]
+        environment[CrashProcess.plantVariable] = plant?.rawValue
+        let child = try start(environment, waits: false)
         awaitReady(child)
         listen(child, for: Self.patience)
         if !finish(child, nil) { complain("\(point.rawValue):\(count) was not passed") }
@@ -164,6 +166,17 @@ final class Campaign {
     }
 
     // MARK: Directories
+
+    /// The newest height that any member holds, and its entry in each directory that has one.
+    func newestEntries() throws -> (height: UInt64, entries: [[UInt8]]) {
+        let height = try bank.members.map { try bank.read($0) { try $0.newestBlock() } }.max()!
+        return (height, try entries(at: height))
+    }
+
+    /// What the members hold at a height, those that hold nothing left out.
+    func entries(at height: UInt64) throws -> [[UInt8]] {
+        try bank.members.compactMap { try bank.read($0) { try $0.block(height) } }
+    }
 
     /// Reads every member's directory and holds locks and answers against what was said.
     /// - Parameter everything: all answers ever given, not only those since the last time. A chain only grows, so an

@@ -55,4 +55,45 @@ enum Plan {
             #expect(campaign.answered > 0)
         }
     }
+
+    /// Four validators, killed when only some of them have locked the newest height: the entry that one of them holds
+    /// stays in its place, and the chain goes on with it.
+    @Test func killedWhenOnlySomeHaveLockedGoesOnWithThatEntry() throws {
+        try withTemporaryDirectory { root in
+            let campaign = try Campaign(root.path + "/chain", validators: 4, seed: 22)
+            var holders: [Int] = []
+            for number in 0..<Plan.killsWhileLocking {
+                // The first lock of a process, at one time of the first height too, and locks under full load.
+                try campaign.killed(at: .afterLock, count: number % 2 == 0 ? 1 : 4 * number + 1)
+                let (height, entries) = try campaign.newestEntries()
+                holders.append(entries.count)
+                let entry = try #require(entries.first)
+                #expect(Set(entries).count == 1, "two entries stand at \(height)")
+                try campaign.inspect()
+                try campaign.settle()
+                #expect(
+                    try campaign.entries(at: height) == Array(repeating: entry, count: 4),
+                    "the chain did not go on with the entry of \(height) that \(entries.count) of four held")
+            }
+            try campaign.inspect(everything: true)
+            try campaign.audit()
+            #expect(campaign.complaints == [])
+            #expect(holders.contains { $0 < 3 }, "killed with fewer than a quorum: \(holders)")
+        }
+    }
+
+    /// The campaign is worth something only if it finds what it is there for.
+    @Test(arguments: Plan.validators)
+    func killsFindAStoreThatWritesLocksLate(_ validators: Int) throws {
+        try withTemporaryDirectory { root in
+            let campaign = try Campaign(root.path + "/chain", validators: validators, seed: 3)
+            for count in [3, 5, 8] where campaign.complaints.isEmpty {
+                try campaign.killed(at: .beforeCommit, count: count, plant: .late)
+                try campaign.inspect()
+                try campaign.settle()
+            }
+            #expect(campaign.complaints.contains { $0.contains("lost its lock") })
+            #expect(campaign.complaints.contains { $0.contains("two votes") } || validators > 1)
+        }
+    }
 }
