@@ -80,6 +80,21 @@ var targets: [Target] = [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
             "Storage", "Terminal",
         ]),
+    .target(
+        name: "CrashKit",
+        dependencies: [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
+            "TestSupport",
+        ],
+        path: "Tests/CrashKit", swiftSettings: house),
+    .executableTarget(
+        name: "CrashLoad", dependencies: ["CrashKit"], path: "Tests/CrashLoad", swiftSettings: house),
+    tests(
+        "CrashTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "CrashKit",
+            "CrashLoad",
+        ]),
     tests("ProjectTests", []),
 ]
 
