@@ -28,7 +28,7 @@ enum ImportCommand {
         let name = file.split(separator: "/").last.map(String.init) ?? file
         let rejectsPath = parsed.text("rejects") ?? "\(directory.path)/\(name).rejects.csv"
         let stop = Signals.install()
-        let bar = ProgressBar(console, "import", unit: "orders")
+        let bar = ProgressBar(console, "import", unit: "orders", total: Files.rowsAtMost(file))
         let totals: ImportTotals
         if parsed.flag("dry-run") {
             totals = try directory.withTables { tables in
