@@ -152,10 +152,12 @@ public final class NodeRunner: Sendable {
             let wait = wakeAt.map { $0 > now ? $0 - now : 0 }
             guard let events = events.take(within: wait) else { return }
             for event in events.isEmpty ? [.tick] : events {
-                wakeAt = carryOut(core.step(event, now: surroundings.clock()))
+                let effects = core.step(event, now: surroundings.clock())
+                // Whoever gets an answer finds the status at its height.
+                let status = core.status
+                shared.withLock { $0 = status }
+                wakeAt = carryOut(effects)
             }
-            let status = core.status
-            shared.withLock { $0 = status }
         }
     }
 

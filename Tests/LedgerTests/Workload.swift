@@ -12,6 +12,7 @@ struct Workload {
     private var accounts: [AccountID] = []
     private var units: [UnitCode] = []
     private var lines: [(unit: UnitCode, line: AccrualLine)] = []
+    private var linesOfUnit: [UnitCode: [AccrualLine]] = [:]
     private var holds: [HoldID] = []
     private var recent: [Transaction] = []
     private var counter: UInt64 = 0
@@ -303,8 +304,11 @@ struct Workload {
             batch.append(line)
             if lines.count < 3000 {
                 lines.append((code, line))
+                linesOfUnit[code, default: []].append(line)
             } else {
                 lines[Int(number(0...2999))] = (code, line)
+                let count = linesOfUnit[code]?.count ?? 0
+                if count > 0 { linesOfUnit[code]![Int(number(0...UInt64(count - 1)))] = line }
             }
         }
         return (.accrue(AccrueList(unit: code, lines: batch, all: chance(10))), [issuer(issuerOf(code, model))])
@@ -317,14 +321,14 @@ struct Workload {
         var code = pick(lines).unit
         for _ in 0..<4 where model.world.issues[code] == nil { code = pick(lines).unit }
         let organisation = issuerOf(code, model)
-        let mine = lines.filter { $0.unit == code }
+        let mine = linesOfUnit[code]!
         func known(_ line: AccrualLine) -> Model.BusinessKey {
             Model.BusinessKey(issuer: OrganisationID(organisation), key: line.key)
         }
         var batch: [TotalLine] = []
         for _ in 0..<number(1...3) {
-            var line = pick(mine).line
-            for _ in 0..<8 where model.world[known(line)] == nil { line = pick(mine).line }
+            var line = pick(mine)
+            for _ in 0..<8 where model.world[known(line)] == nil { line = pick(mine) }
             if chance(2) { line = pick(lines).line }
             if chance(1.5) {
                 line = AccrualLine(account: line.account, key: order(fresh() + (1 << 40)), amount: 1, pending: true)
