@@ -75,7 +75,26 @@ var targets: [Target] = [
     tests("IntakeTests", ["Intake"]),
     tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
-        "CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
+        "CommandsTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
+            "Storage", "Terminal",
+        ]),
+    .target(
+        name: "CrashKit",
+        dependencies: [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
+            "TestSupport",
+        ],
+        path: "Tests/CrashKit", swiftSettings: house),
+    .executableTarget(
+        name: "CrashLoad", dependencies: ["CrashKit"], path: "Tests/CrashLoad", swiftSettings: house),
+    tests(
+        "CrashTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "CrashKit",
+            "CrashLoad",
+        ]),
     tests("ProjectTests", []),
 ]
 

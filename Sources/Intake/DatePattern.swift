@@ -19,7 +19,8 @@ public struct DatePattern: Equatable, Sendable {
 
     public let text: String
     private let parts: [Part]
-    private let offsetMinutes: Int
+    /// Minutes east of UTC, for dates that name no zone themselves.
+    public let offsetMinutes: Int
 
     /// - Parameter offsetMinutes: east of UTC, for dates that name no zone themselves.
     /// - Throws: a sentence in ``Refusal`` that says what of the pattern is not understood.

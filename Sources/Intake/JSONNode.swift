@@ -1,7 +1,7 @@
 /// A value of a mapping together with where it stands, so that every refusal can say so.
 struct JSONNode {
     let path: String
-    let value: JSONValue
+    let value: ParsedJSON
 
     func refused(_ reason: String) -> MappingError { MappingError(path, reason) }
 
@@ -87,7 +87,7 @@ struct JSONNode {
 /// The members of an object, all of them known by name.
 struct JSONMembers {
     let path: String
-    let members: [JSONValue.Member]
+    let members: [ParsedJSON.Member]
 
     func optional(_ name: String) -> JSONNode? {
         members.first { $0.name == name }.map { JSONNode(path: path + JSONPath.part(name), value: $0.value) }

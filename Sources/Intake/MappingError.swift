@@ -5,7 +5,7 @@ public struct MappingError: Error, Equatable, Sendable, CustomStringConvertible 
     /// What is wrong and what to write instead, in a sentence for a person.
     public let reason: String
 
-    init(_ path: String, _ reason: String) {
+    public init(_ path: String, _ reason: String) {
         self.path = path
         self.reason = reason
     }

@@ -2,20 +2,20 @@
 ///
 /// Foundation's readers take `1.0` for an integer and keep one of two members of the same name, which is not good
 /// enough for a file that says how much money becomes how many points.
-public indirect enum JSONValue: Equatable, Sendable {
+public indirect enum ParsedJSON: Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
     case string(String)
-    case array([JSONValue])
+    case array([ParsedJSON])
     /// In the order of the text.
     case object([Member])
 
     public struct Member: Equatable, Sendable {
         public let name: String
-        public let value: JSONValue
+        public let value: ParsedJSON
 
-        public init(name: String, value: JSONValue) {
+        public init(name: String, value: ParsedJSON) {
             self.name = name
             self.value = value
         }
@@ -63,14 +63,14 @@ private struct Parser {
         if text.starts(with: [0xEF, 0xBB, 0xBF]) { i = 3 }
     }
 
-    mutating func document() throws(MappingError) -> JSONValue {
+    mutating func document() throws(MappingError) -> ParsedJSON {
         let value = try self.value()
         skipSpace()
         guard i == text.count else { throw broken("there is more text after the end of the mapping") }
         return value
     }
 
-    private mutating func value() throws(MappingError) -> JSONValue {
+    private mutating func value() throws(MappingError) -> ParsedJSON {
         skipSpace()
         guard i < text.count else { throw broken("the text ends where a value should be") }
         switch text[i] {
@@ -79,7 +79,7 @@ private struct Parser {
         case UInt8(ascii: "\""): return .string(try string())
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .integer(try integer())
         default:
-            for (word, value) in [("true", JSONValue.bool(true)), ("false", .bool(false)), ("null", .null)]
+            for (word, value) in [("true", ParsedJSON.bool(true)), ("false", .bool(false)), ("null", .null)]
             where text[i...].starts(with: word.utf8) {
                 i += word.utf8.count
                 return value
@@ -88,9 +88,9 @@ private struct Parser {
         }
     }
 
-    private mutating func object() throws(MappingError) -> JSONValue {
+    private mutating func object() throws(MappingError) -> ParsedJSON {
         try enter()
-        var members: [JSONValue.Member] = []
+        var members: [ParsedJSON.Member] = []
         // By bytes: two names that only look alike are two names.
         var seen: Set<[UInt8]> = []
         skipSpace()
@@ -110,7 +110,7 @@ private struct Parser {
             }
             skipSpace()
             guard take(":") else { throw broken("a colon was expected after the name “\(name)”") }
-            members.append(JSONValue.Member(name: name, value: try value()))
+            members.append(ParsedJSON.Member(name: name, value: try value()))
             path.pop()
             skipSpace()
             if take("}") { break }
@@ -120,9 +120,9 @@ private struct Parser {
         return .object(members)
     }
 
-    private mutating func array() throws(MappingError) -> JSONValue {
+    private mutating func array() throws(MappingError) -> ParsedJSON {
         try enter()
-        var values: [JSONValue] = []
+        var values: [ParsedJSON] = []
         skipSpace()
         if take("]") {
             depth -= 1
@@ -143,8 +143,8 @@ private struct Parser {
     private mutating func enter() throws(MappingError) {
         i += 1
         depth += 1
-        guard depth <= JSONValue.depthMax else {
-            throw broken("more than \(JSONValue.depthMax) arrays and objects stand inside one another")
+        guard depth <= ParsedJSON.depthMax else {
+            throw broken("more than \(ParsedJSON.depthMax) arrays and objects stand inside one another")
         }
     }
 

@@ -55,6 +55,17 @@ public struct BlockStore: Sendable {
     }
     public func certificate(_ height: UInt64) throws(StorageError) -> Certificate? { try row(.certificates, height) }
     public func roots(_ height: UInt64) throws(StorageError) -> SubRoots? { try row(.roots, height) }
+
+    /// The certificate of the lowest height above this one that has one.
+    public func certificate(above height: UInt64) throws(StorageError) -> Certificate? {
+        var found: [UInt8]?
+        try store.scan(.certificates, from: bigEndianBytes(height + 1), descending: false) { _, value in
+            found = value
+            return false
+        }
+        return try found.map { (bytes) throws(StorageError) in try decode(bytes, "certificate above \(height)") }
+    }
+
     public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
 
     public func receipts(_ height: UInt64) throws(StorageError) -> [Receipt]? {
@@ -86,6 +97,11 @@ public struct BlockStore: Sendable {
         try value(.holdings, account.bytes + unit.paddedBytes, "holding")
     }
     public func unit(_ code: UnitCode) throws(StorageError) -> Unit? { try value(.units, code.paddedBytes, "unit") }
+
+    /// The accrual line that used a natural key.
+    public func accepted(_ key: NaturalKey, issuer: OrganisationID) throws(StorageError) -> AcceptedLine? {
+        try value(.keys, key.digest(issuer: issuer).bytes, "accrual line")
+    }
 
     public func units() throws(StorageError) -> [Unit] { try all(.units).map(\.row) }
 
@@ -177,6 +193,13 @@ public struct BlockStore: Sendable {
         batch.put(.blocks, key, block.decoded.raw)
         batch.put(.headers, key, block.header.canonicalBytes)
         if let lock { batch.put(.locks, key, lock.canonicalBytes) }
+        return batch
+    }
+
+    /// Before a vote on a height whose block was stored without one. To be synced.
+    public static func lockBatch(_ lock: Vote) -> WriteBatch {
+        var batch = WriteBatch()
+        batch.put(.locks, bigEndianBytes(lock.height), lock.canonicalBytes)
         return batch
     }
 

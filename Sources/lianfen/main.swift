@@ -1,1 +1,3 @@
-print("lianfen")
+import Commands
+
+LianfenTool.main()

@@ -1,0 +1,189 @@
+import Canonical
+import Chain
+import Crypto
+import Glibc
+import Ledger
+import Node
+import Storage
+import StorageRocksDB
+import Terminal
+import Wallet
+
+/// Where everything of a chain lies that runs from one directory:
+/// `genesis`, `nodes/N/db` and `nodes/N/voting.key` for each validator, `keys/N-issuing.key` and `keys/N-governing.key`
+/// for each organisation, `wallets/NAME.wallet`, `people.sqlite`.
+struct ChainDirectory {
+    let path: String
+    let genesis: Genesis
+    let passphrase: Passphrase
+
+    var genesisHash: Digest { genesis.hash }
+    var peoplePath: String { path + "/people.sqlite" }
+    var walletsPath: String { path + "/wallets" }
+
+    static func genesisPath(_ path: String) -> String { path + "/genesis" }
+    static func storePath(_ path: String, _ id: OrganisationID) -> String { path + "/nodes/\(id.number)/db" }
+    static func votingKeyPath(_ path: String, _ id: OrganisationID) -> String {
+        path + "/nodes/\(id.number)/voting.key"
+    }
+    static func keyPath(_ path: String, _ id: OrganisationID, _ kind: String) -> String {
+        path + "/keys/\(id.number)-\(kind).key"
+    }
+
+    /// Finds the chain in a directory.
+    init(_ path: String, passphrase: Passphrase) throws {
+        self.path = path
+        self.passphrase = passphrase
+        guard Files.exists(path) else {
+            throw CommandError(
+                code: "directory-missing", field: "--dir",
+                reason: "there is no directory \(CommandError.quoted(path)); "
+                    + "`lianfen init --dev --dir \(path)` makes a chain there",
+                exit: .environment)
+        }
+        let file = Self.genesisPath(path)
+        guard access(path, X_OK) == 0, access(file, R_OK) == 0 || errno == ENOENT else {
+            throw Files.failure("read the chain's directory", path)
+        }
+        guard Files.exists(file) else {
+            throw CommandError(
+                code: "chain-missing", field: "--dir",
+                reason: "\(CommandError.quoted(path)) holds no chain (no file `genesis` in it)", exit: .environment)
+        }
+        genesis = try Self.readGenesis(file)
+    }
+
+    static func readGenesis(_ file: String) throws -> Genesis {
+        do { return try Genesis(canonicalBytes: try Files.read(file)) } catch let error as DecodingError {
+            throw CommandError(
+                code: "genesis-invalid", field: file, reason: "the file is not a genesis: \(error)")
+        }
+    }
+
+    /// Validators whose directory is here.
+    var members: [OrganisationID] {
+        genesis.validators.map(\.id).filter { Files.exists(Self.storePath(path, $0)) }
+    }
+
+    /// Starts all validators that live here.
+    func start(
+        certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in }
+    ) throws -> Consortium {
+        var opened: [Consortium.Member] = []
+        do {
+            for id in members {
+                let key = try Self.readKey(Self.votingKeyPath(path, id), passphrase)
+                opened.append(
+                    Consortium.Member(
+                        organisation: id, votingKey: key,
+                        store: try RocksDBStore(directory: Self.storePath(path, id), mode: .readWrite)))
+            }
+            guard !opened.isEmpty else {
+                throw CommandError(
+                    code: "node-missing", field: "--dir", reason: "no validator of this chain lives in \(path)/nodes",
+                    exit: .environment)
+            }
+            return try Consortium(
+                genesis: genesis, members: opened, certified: certified, crashPoint: CrashHook.fromEnvironment())
+        } catch {
+            for member in opened { member.store.close() }
+            throw error
+        }
+    }
+
+    /// Runs `body` with the chain running, and stops it afterwards.
+    func withConsortium<R>(
+        certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in }, _ body: (Consortium) throws -> R
+    ) throws -> R {
+        let consortium = try start(certified: certified)
+        defer { consortium.stop() }
+        return try body(consortium)
+    }
+
+    /// The tables of the first validator here, only to read, also beside a running node.
+    func withTables<R>(_ body: (BlockStore) throws -> R) throws -> R {
+        guard let first = members.first else {
+            throw CommandError(
+                code: "node-missing", field: "--dir", reason: "no validator of this chain lives in \(path)/nodes",
+                exit: .environment)
+        }
+        let store = try RocksDBStore(directory: Self.storePath(path, first), mode: .readOnly)
+        defer { store.close() }
+        return try body(BlockStore(store))
+    }
+
+    /// An organisation with its issuing key.
+    func issuer(_ id: OrganisationID) throws -> Author {
+        let file = Self.keyPath(path, id, "issuing")
+        guard genesis.organisations.contains(where: { $0.id == id }) else {
+            throw CommandError(
+                code: "organisation-unknown",
+                reason: "this chain has no \(id); it has 1 to \(genesis.organisations.count)"
+            )
+        }
+        return Author(.organisation(id), try Self.readKey(file, passphrase))
+    }
+
+    static func readKey(_ file: String, _ passphrase: Passphrase) throws -> SecretKey {
+        let keyFile: KeyFile
+        do { keyFile = try KeyFile(canonicalBytes: try Files.read(file)) } catch let error as DecodingError {
+            throw CommandError(code: "key-invalid", field: file, reason: "the file is not a key: \(error)")
+        }
+        do {
+            return try keyFile.open(passphrase: keyFile.isSealed ? try passphrase.bytes() : nil)
+        } catch let error as KeyFileError {
+            throw CommandError(code: "key-sealed", field: file, reason: error.rawValue + Passphrase.hint)
+        }
+    }
+}
+
+/// Where a passphrase comes from: a file or an environment variable, never a prompt that would wait in a script.
+struct Passphrase {
+    let file: String?
+
+    static let option = Option.path(
+        "passphrase-file", help: "the first line of this file opens sealed keys (or LIANFEN_PASSPHRASE)")
+    static let hint = "; give it by --passphrase-file or LIANFEN_PASSPHRASE"
+
+    /// Nothing but the environment.
+    static let none = Passphrase(file: nil)
+
+    private init(file: String?) { self.file = file }
+
+    init(_ parsed: Parsed) { file = parsed.text("passphrase-file") }
+
+    func bytes() throws -> [UInt8]? {
+        if let file {
+            let line = try Files.read(file, max: 4096).prefix { $0 != 0x0A && $0 != 0x0D }
+            guard !line.isEmpty else {
+                throw CommandError(
+                    code: "passphrase-empty", field: "--passphrase-file", reason: "the file's first line is empty")
+            }
+            return Array(line)
+        }
+        guard let text = getenv("LIANFEN_PASSPHRASE") else { return nil }
+        let bytes = Array(String(cString: text).utf8)
+        return bytes.isEmpty ? nil : bytes
+    }
+}
+
+/// Ends the process at a named point, for tests: `LIANFEN_CRASH_POINT=after-lock:17` kills it the 17th time that any
+/// validator passes `after-lock`.
+enum CrashHook {
+    static func fromEnvironment() throws -> @Sendable (CrashPoint) -> Void {
+        guard let text = getenv("LIANFEN_CRASH_POINT") else { return { _ in } }
+        let parts = String(cString: text).split(separator: ":", maxSplits: 1)
+        guard let point = parts.first.flatMap({ CrashPoint(rawValue: String($0)) }),
+            let count = parts.count == 2 ? Int(parts[1]) : 1, count > 0
+        else {
+            throw CommandError(
+                code: "crash-point", field: "LIANFEN_CRASH_POINT",
+                reason: "it wants POINT:COUNT, with a point of "
+                    + CrashPoint.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        let left = Counter(count)
+        return { passed in
+            if passed == point, left.countDown() == 0 { kill(getpid(), SIGKILL) }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import Chain
+import Concurrency
+import Crypto
+import Glibc
+import Intake
+import Ledger
+import Node
+import Registrar
+import Terminal
+
+/// `lianfen demo`: four organisations in one process, with members who buy, return, give and redeem.
+enum DemoCommand {
+    static let organisations = 4
+
+    static let command = Command(
+        "demo", "run four organisations here, with members who shop",
+        details: """
+            Makes a development chain of four organisations, or goes on with the one that is there, and lets a few \
+            hundred members buy, return, give and redeem. Every block is certified by a quorum of the four. With \
+            --orders a real file is played instead. Ctrl-C stops it.
+            """,
+        options: [
+            .path("dir", placeholder: "DIR", .fallback("lianfen-demo"), help: "the demo's directory"),
+            .seconds("seconds", in: 1...86_400, help: "stop by itself after this long"),
+            .path("orders", placeholder: "FILE", help: "play the orders of this CSV file"),
+            .path("mapping", placeholder: "MAP.json", help: "what the columns of --orders mean"),
+            .integer("rate", in: 1...2000, .fallback("40"), help: "purchases a second, on average"),
+        ]
+    ) { parsed, console in
+        let path = parsed.requiredText("dir")
+        if parsed.text("orders") != nil, parsed.text("mapping") == nil {
+            throw CommandError(
+                code: "mapping-missing", field: "--mapping",
+                reason: "--orders needs --mapping, which says what its "
+                    + "columns mean; examples are in examples/mappings", exit: .usage)
+        }
+        if !Files.exists(ChainDirectory.genesisPath(path)) {
+            _ = try InitCommand.create(
+                at: path, chain: "demo", validators: organisations, quota: 1_000_000_000_000, passphrase: nil)
+            console.note("Made a development chain in \(path); its keys are stored without a passphrase.")
+        }
+        let directory = try ChainDirectory(path, passphrase: .none)
+        let stop = Signals.install()
+        let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
+        let figures = DemoFigures()
+        let timer = end.map { end in
+            WorkerThread {
+                while !stop.isRequested {
+                    let now = ProgressBar.monotonic()
+                    if now >= end { return stop.request() }
+                    _ = stop.wait(milliseconds: Int32(min((end - now) / 1_000_000 + 1, 1000)))
+                }
+            }
+        }
+        defer {
+            stop.request()
+            timer?.join()
+        }
+        return try directory.withConsortium(certified: { figures.note($0) }) { consortium in
+            console.note(
+                "\(consortium.runners.count) organisations certify blocks in this process. Ctrl-C stops; a second "
+                    + "start goes on from there.")
+            let screen = DemoScreen(console, figures, consortium)
+            if let orders = parsed.text("orders"), let mapping = parsed.text("mapping") {
+                try play(orders, mapping, directory, consortium, console, stop)
+            } else {
+                var traffic = try DemoTraffic(directory, consortium, perSecond: parsed.requiredNumber("rate"))
+                try traffic.run(screen, stop)
+            }
+            try screen.finish()
+            return .ok
+        }
+    }
+
+    private static func play(
+        _ file: String, _ mappingFile: String, _ directory: ChainDirectory, _ consortium: Consortium,
+        _ console: Console, _ stop: StopRequest
+    ) throws {
+        let mapping = try Mapping(json: try Files.read(mappingFile, max: 1 << 20))
+        let reader = try OrderReader(mapping: mapping, file: file)
+        let rejects = try RejectsWriter(path: directory.path + "/demo.rejects.csv")
+        let people = try People(path: directory.peoplePath)
+        defer { people.close() }
+        let bar = ProgressBar(console, "orders", unit: "orders")
+        var importer = try Importer(directory, mapping, reader, people, consortium, rejects)
+        let totals = try importer.run(bar, stop)
+        try rejects.finish()
+        bar.finish()
+        console.note(totals.text(rejects: rejects.count > 0 ? rejects.path : nil))
+    }
+}
+
+/// What the demo has seen certified.
+final class DemoFigures: Sendable {
+    struct Counts: Sendable {
+        var blocks = 0
+        var transactions = 0
+        var lines = 0
+        var refused = 0
+        var kinds: [String: Int] = [:]
+    }
+
+    private let state = Locked(Counts())
+
+    var counts: Counts { state.withLock { $0 } }
+
+    func note(_ certified: CertifiedBlock) {
+        let transactions = certified.block.decoded.entry?.transactions ?? []
+        state.withLock { counts in
+            counts.blocks += 1
+            for (transaction, receipt) in zip(transactions, certified.block.output.receipts) {
+                counts.transactions += 1
+                if receipt.result.isRefusal { counts.refused += 1 }
+                for operation in transaction.body.operations { counts.kinds[operation.kind, default: 0] += 1 }
+                for case .lines(let done, _) in receipt.outcomes { counts.lines += Int(done) }
+            }
+        }
+    }
+}
+
+/// Live figures: a status line where there is a terminal, a line every few seconds where there is none, one answer at
+/// the end.
+final class DemoScreen {
+    private let console: Console
+    private let figures: DemoFigures
+    private let consortium: Consortium
+    private let begun = ProgressBar.monotonic()
+    private var shownAt: UInt64 = 0
+    private var last = (at: UInt64(0), transactions: 0)
+    private static let plainIntervalNanoseconds: UInt64 = 5_000_000_000
+    private static let liveIntervalNanoseconds: UInt64 = 500_000_000
+
+    init(_ console: Console, _ figures: DemoFigures, _ consortium: Consortium) {
+        self.console = console
+        self.figures = figures
+        self.consortium = consortium
+        last.at = begun
+        shownAt = begun
+    }
+
+    func refresh() {
+        let now = ProgressBar.monotonic()
+        let interval = console.isWatched ? Self.liveIntervalNanoseconds : Self.plainIntervalNanoseconds
+        guard now >= shownAt + interval else { return }
+        shownAt = now
+        let counts = figures.counts
+        let rate = UInt64(counts.transactions - last.transactions) * 1_000_000_000 / max(now - last.at, 1)
+        last = (now, counts.transactions)
+        let status = consortium.first.status
+        let text =
+            "height \(status.committed)  \(rate) tx/s  \(counts.lines) order lines  "
+            + counts.kinds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "  ")
+        if console.isWatched { console.setStatus(text) } else { console.note(text) }
+    }
+
+    /// The units as the ledger has them at the end.
+    func finish() throws {
+        let counts = figures.counts
+        let status = consortium.first.status
+        let units = try consortium.first.blocks.units()
+        let seconds = (ProgressBar.monotonic() - begun) / 1_000_000_000
+        console.answer(
+            [
+                "height": JSONValue(status.committed), "stateRoot": .string(status.stateRoot.description),
+                "seconds": JSONValue(seconds), "transactions": JSONValue(counts.transactions),
+                "lines": JSONValue(counts.lines), "refused": JSONValue(counts.refused),
+                "units": .array(units.map(Self.json)),
+            ],
+            text: (["unit              outstanding     redeemed  clawed back    cancelled"] + units.map(Self.line))
+                .joined(separator: "\n")
+                + "\n\(counts.transactions) transactions, \(counts.lines) order lines and \(counts.refused) refusals "
+                + "in \(seconds) s; certified height \(status.committed), state root \(status.stateRoot)")
+    }
+
+    private static func json(_ unit: Unit) -> JSONValue {
+        [
+            "unit": .string(unit.code.description), "minted": .string(String(unit.minted)),
+            "outstanding": .string(String(unit.outstanding)), "redeemed": .string(String(unit.redeemed)),
+            "clawed": .string(String(unit.clawed)), "cancelled": .string(String(unit.cancelled)),
+            "debt": .string(String(unit.debt)),
+        ]
+    }
+
+    private static func line(_ unit: Unit) -> String {
+        func right(_ value: UInt64, _ width: Int) -> String {
+            let text = String(value)
+            return String(repeating: " ", count: max(0, width - text.count)) + text
+        }
+        let code = unit.code.description
+        return code + String(repeating: " ", count: max(0, 16 - code.count)) + right(unit.outstanding, 13)
+            + right(unit.redeemed, 13) + right(unit.clawed, 13) + right(unit.cancelled, 13)
+    }
+}

@@ -1,0 +1,83 @@
+import Glibc
+import Terminal
+
+/// Whole small files: read with a bound, written so that they are there whole or not at all.
+enum Files {
+    /// Larger than any file that is read whole here.
+    static let bytesMax = 16 << 20
+
+    static func read(_ path: String, max: Int = bytesMax) throws -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("read", path) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw failure("read", path)
+            }
+            if count == 0 { return bytes }
+            guard bytes.count + count <= max else {
+                throw CommandError(
+                    code: "file-too-large", field: path, reason: "the file is larger than \(max) bytes",
+                    exit: .environment)
+            }
+            bytes += buffer[0..<count]
+        }
+    }
+
+    /// Writes a file for its owner's eyes only, synced, under its name only once it is whole.
+    static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws {
+        let partial = path + ".partial"
+        let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw failure("write", path) }
+        var written = 0
+        while written < bytes.count {
+            let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0 {
+                if errno == EINTR { continue }
+                let error = failure("write", path)
+                close(descriptor)
+                unlink(partial)
+                throw error
+            }
+            written += count
+        }
+        let synced = fsync(descriptor) == 0
+        let error = failure("write", path)
+        close(descriptor)
+        guard synced, rename(partial, path) == 0 else {
+            unlink(partial)
+            throw error
+        }
+    }
+
+    static func makeDirectory(_ path: String, mode: mode_t = 0o700) throws {
+        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make the directory", path) }
+    }
+
+    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Names in a directory, sorted; none where it does not exist.
+    static func names(in path: String) -> [String] {
+        guard let directory = opendir(path) else { return [] }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    static func failure(_ doing: String, _ path: String) -> CommandError {
+        let code = errno
+        return CommandError(
+            code: "file", field: path, reason: "cannot \(doing): \(String(cString: strerror(code)))",
+            exit: .environment)
+    }
+}

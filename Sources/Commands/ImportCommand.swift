@@ -1,0 +1,124 @@
+import Intake
+import Ledger
+import Registrar
+import Terminal
+
+/// `lianfen import`: orders from a spreadsheet become certified points.
+enum ImportCommand {
+    static let command = Command(
+        "import", "credit the orders of a CSV file",
+        details: """
+            What the columns mean is said by a mapping file (docs/import.md). Rows that cannot be read or are refused \
+            go to a rejects file with line number and reason; the rest goes in. Run again, it adds nothing; stopped in \
+            the middle, it goes on.
+            """,
+        arguments: [Argument("FILE", .path, help: "the orders; files it is joined with lie beside it")],
+        options: [
+            .path("mapping", placeholder: "MAP.json", .required, help: "what the columns mean"),
+            .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
+            .flag("dry-run", help: "read everything and say what would be added; change nothing"),
+            .path("rejects", placeholder: "FILE", help: "where rejected rows go; default: FILE.rejects.csv in DIR"),
+            Passphrase.option,
+        ]
+    ) { parsed, console in
+        let directory = try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
+        let mapping = try Mapping(json: try Files.read(parsed.requiredText("mapping"), max: 1 << 20))
+        let file = parsed.requiredText("FILE")
+        let reader = try OrderReader(mapping: mapping, file: file)
+        let name = file.split(separator: "/").last.map(String.init) ?? file
+        let rejectsPath = parsed.text("rejects") ?? "\(directory.path)/\(name).rejects.csv"
+        let stop = Signals.install()
+        let bar = ProgressBar(console, "import", unit: "orders")
+        var totals: ImportTotals
+        if parsed.flag("dry-run") {
+            totals = try directory.withTables { tables in
+                try DryRun(mapping, reader, tables).run(bar, stop)
+            }
+        } else {
+            let rejects = try RejectsWriter(path: rejectsPath)
+            let people = try People(path: directory.peoplePath)
+            defer { people.close() }
+            totals = try directory.withConsortium { consortium in
+                var importer = try Importer(directory, mapping, reader, people, consortium, rejects)
+                return try importer.run(bar, stop)
+            }
+            try rejects.finish()
+        }
+        bar.finish()
+        totals.stopped = stop.isRequested
+        console.answer(totals.json, text: totals.text(rejects: totals.rejected > 0 ? rejectsPath : nil))
+        return totals.stopped ? .interrupted : .ok
+    }
+}
+
+/// What an import came to.
+struct ImportTotals {
+    struct Sum: Equatable {
+        var count = 0
+        var points: UInt64 = 0
+
+        mutating func add(_ points: UInt64) {
+            count += 1
+            self.points += points
+        }
+
+        var json: JSONValue { ["count": JSONValue(count), "points": JSONValue(points)] }
+    }
+
+    struct ByState: Equatable {
+        /// Orders that earn, whether they were there before or not.
+        var orders = Sum()
+        /// What this run added.
+        var vested = Sum()
+        var pending = Sum()
+        var voided = Sum()
+        /// Orders that were vested before and are cancelled now.
+        var clawedBack = Sum()
+
+        var members: [JSONValue.Member] {
+            [
+                .init("orders", orders.json), .init("vested", vested.json), .init("pending", pending.json),
+                .init("voided", voided.json), .init("clawedBack", clawedBack.json),
+            ]
+        }
+    }
+
+    var all = ByState()
+    var units: [String: ByState] = [:]
+    var nothingEarned = 0
+    var rejected = 0
+    /// Orders that stood on the chain as they are now.
+    var already = 0
+    var stopped = false
+
+    mutating func count(_ order: Order, _ path: WritableKeyPath<ByState, Sum>) {
+        all[keyPath: path].add(order.points)
+        units[order.unit, default: ByState()][keyPath: path].add(order.points)
+    }
+
+    var json: JSONValue {
+        let byUnit: [JSONValue.Member] = units.sorted { $0.key < $1.key }.map {
+            .init($0.key, .object($0.value.members))
+        }
+        let rest: [JSONValue.Member] = [
+            .init("nothingEarned", JSONValue(nothingEarned)), .init("rejected", JSONValue(rejected)),
+            .init("already", JSONValue(already)), .init("stopped", .bool(stopped)), .init("units", .object(byUnit)),
+        ]
+        return .object(all.members + rest)
+    }
+
+    func text(rejects: String?) -> String {
+        var lines = [
+            "Orders that earn  \(all.orders.count), \(all.orders.points) points",
+            "  added vested    \(all.vested.count), \(all.vested.points) points",
+            "  added pending   \(all.pending.count), \(all.pending.points) points",
+            "  added voided    \(all.voided.count), \(all.voided.points) points",
+            "  clawed back     \(all.clawedBack.count), \(all.clawedBack.points) points",
+            "  there before    \(already)",
+            "Earn nothing      \(nothingEarned)",
+            "Rejected rows     \(rejected)" + (rejects.map { ", see \($0)" } ?? ""),
+        ]
+        if stopped { lines.append("Stopped before the end; run it again to go on.") }
+        return lines.joined(separator: "\n")
+    }
+}

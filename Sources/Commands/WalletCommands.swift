@@ -1,0 +1,213 @@
+import Chain
+import Concurrency
+import Crypto
+import Ledger
+import Node
+import Storage
+import Terminal
+import Wallet
+
+/// `lianfen wallet`: keys, accounts and points of a member.
+enum WalletCommands {
+    static let command = Command(
+        "wallet", "make accounts, look at balances, send and redeem points",
+        options: [.path("dir", placeholder: "DIR", .required, help: "the chain's directory"), Passphrase.option],
+        subcommands: [new, show, balance, send, redeem, receipts])
+
+    private static func directory(_ parsed: Parsed) throws -> ChainDirectory {
+        try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
+    }
+
+    private static let new = Command(
+        "new", "make a key, and open an account with it",
+        details: "The account is opened by an organisation whose issuing key lies in the directory.",
+        arguments: [Argument("NAME", help: "what the wallet is called here")],
+        options: [.integer("organisation", in: 1...1_000_000, .fallback("1"), help: "who opens the account")]
+    ) { parsed, console in
+        let directory = try directory(parsed)
+        let wallets = Wallets(directory)
+        let name = parsed.requiredText("NAME")
+        guard !Files.exists(try wallets.path(name)) else {
+            throw CommandError(code: "wallet-taken", reason: "there is a wallet \(CommandError.quoted(name)) already")
+        }
+        let organisation = OrganisationID(UInt32(parsed.requiredNumber("organisation")))
+        let issuer = try directory.issuer(organisation)
+        let key = SecretKey()
+        let account = AccountID.random()
+        // The key first: an account without its key would be lost, a key without its account is only a file.
+        try wallets.store(name, account, key)
+        let place = try directory.withConsortium { consortium in
+            let open = OpenList(
+                organisation: organisation, lines: [OpenLine(account: account, credential: key.publicKey)], all: true)
+            return try submit([.open(open)], [issuer], consortium).place
+        }
+        console.answer(
+            [
+                "name": .string(name), "account": .string(account.description),
+                "key": .string(key.publicKey.description), "height": JSONValue(place.height),
+            ],
+            text: "Opened \(account) as \(name), at height \(place.height).")
+        return .ok
+    }
+
+    private static let show = Command("show", "list the wallets of this directory") { parsed, console in
+        let wallets = try Wallets(try directory(parsed)).all()
+        console.answer(
+            .array(
+                wallets.map {
+                    [
+                        "name": .string($0.name), "account": .string($0.account.description),
+                        "key": .string($0.keyFile.publicKey.description), "sealed": .bool($0.keyFile.isSealed),
+                    ]
+                }),
+            text: wallets.isEmpty
+                ? "No wallets yet; `lianfen wallet new NAME` makes one."
+                : wallets.map { "\($0.name)  \($0.account)" }.joined(separator: "\n"))
+        return .ok
+    }
+
+    private static let balance = Command(
+        "balance", "show what an account holds, by unit and lot",
+        arguments: [Argument("ACCOUNT", help: "account id, or the name of a wallet here")]
+    ) { parsed, console in
+        let directory = try directory(parsed)
+        let id = try Wallets(directory).account(parsed.requiredText("ACCOUNT"))
+        return try directory.withTables { tables in
+            let height = try tables.height()
+            guard let account = try tables.account(id) else { throw Submission.refusal(.accountUnknown) }
+            let units = try Dictionary(uniqueKeysWithValues: tables.units().map { ($0.code, $0) })
+            let holdings = try tables.holdings(id)
+            var lines: [String] = []
+            var items: [JSONValue] = []
+            for (code, holding) in holdings {
+                let summary = holding.summary
+                let decimals = Int(units[code]?.decimals ?? 0)
+                func shown(_ amount: UInt64) -> String { AmountText.show(amount, decimals: decimals) }
+                lines.append(
+                    "\(code): \(shown(summary.available)) available, \(shown(summary.held)) held, "
+                        + "\(shown(summary.pending)) pending, \(shown(summary.debt)) owed")
+                items.append(item(code, summary, holding.lots))
+            }
+            let root = try tables.header(height)?.state.description ?? ""
+            console.answer(
+                [
+                    "account": .string(id.description), "height": JSONValue(height), "stateRoot": .string(root),
+                    "claimed": .bool(account.claimed), "frozen": .bool(account.frozen != .no),
+                    "holdings": .array(items),
+                ],
+                text: (lines.isEmpty ? ["No points."] : lines).joined(separator: "\n") + "\nAt height \(height).")
+            return .ok
+        }
+    }
+
+    private static func item(_ code: UnitCode, _ summary: HoldingSummary, _ lots: [Lot]) -> JSONValue {
+        [
+            "unit": .string(code.description), "available": .string(String(summary.available)),
+            "held": .string(String(summary.held)), "pending": .string(String(summary.pending)),
+            "debt": .string(String(summary.debt)),
+            "lots": .array(
+                lots.map {
+                    [
+                        "remaining": .string(String($0.remaining)), "held": .string(String($0.held)),
+                        "expiry": $0.terms.expiry == LotTerms.noExpiry ? .null : JSONValue($0.terms.expiry),
+                        "terms": JSONValue($0.terms.version),
+                    ]
+                }),
+        ]
+    }
+
+    private static let amountOptions: [Option] = [
+        .string("from", placeholder: "NAME", .required, help: "the wallet that pays"),
+        .string("unit", placeholder: "UNIT", .required, help: "unit code"),
+        .string("amount", placeholder: "N", .required, help: "how many points, such as 120 or 1.5"),
+    ]
+
+    private static let send = Command(
+        "send", "transfer points to another account",
+        options: amountOptions + [
+            .string("to", placeholder: "ACCOUNT", .required, help: "account id, or the name of a wallet here")
+        ]
+    ) { parsed, console in
+        let directory = try directory(parsed)
+        let to = try Wallets(directory).account(parsed.requiredText("to"))
+        return try spend(parsed, console, directory) { from, unit, amount in
+            .transfer(from: from, to: to, unit: unit, amount: amount)
+        }
+    }
+
+    private static let redeem = Command(
+        "redeem", "burn points against goods or services",
+        options: amountOptions + [
+            .string("reference", placeholder: "TEXT", .fallback(""), help: "what for, up to 48 bytes; nothing personal")
+        ]
+    ) { parsed, console in
+        let reference = Array(parsed.requiredText("reference").utf8)
+        guard reference.count <= Reference.byteCountMax else {
+            throw CommandError(
+                code: "reference-too-long", field: "--reference",
+                reason: "a reference has at most \(Reference.byteCountMax) bytes, not \(reference.count)", exit: .usage)
+        }
+        return try spend(parsed, console, try directory(parsed)) { from, unit, amount in
+            .redeem(account: from, unit: unit, amount: amount, reference: Reference(reference))
+        }
+    }
+
+    private static func spend(
+        _ parsed: Parsed, _ console: Console, _ directory: ChainDirectory,
+        _ operation: (AccountID, UnitCode, UInt64) -> Operation
+    ) throws -> ExitCode {
+        let author = try Wallets(directory).author(parsed.requiredText("from"))
+        guard case .account(let from) = author.party else { preconditionFailure("a wallet speaks for an account") }
+        let unit = try Wallets.unit(parsed.requiredText("unit"))
+        return try directory.withConsortium { consortium in
+            guard let row = try consortium.first.blocks.unit(unit) else { throw Submission.refusal(.unitUnknown) }
+            let amount = try AmountText.parse(parsed.requiredText("amount"), decimals: Int(row.decimals))
+            let (receipt, place) = try submit([operation(from, unit, amount)], [author], consortium)
+            console.answer(
+                [
+                    "transaction": .string(receipt.transaction.description), "height": JSONValue(place.height),
+                    "result": .string(receipt.result.name),
+                ],
+                text: "Done at height \(place.height): transaction \(receipt.transaction).")
+            return .ok
+        }
+    }
+
+    private static func submit(
+        _ operations: [Operation], _ authors: [Author], _ consortium: Consortium
+    ) throws -> (receipt: Receipt, place: Place) {
+        try Submission.receipt(
+            consortium.first.submit(
+                Transaction.signed(
+                    operations, by: authors, genesis: consortium.genesisHash, now: wallClockMilliseconds())))
+    }
+
+    private static let receipts = Command(
+        "receipts", "list the transactions that concern an account, newest first",
+        details: "Reads the blocks from the newest back; --last bounds how many are listed.",
+        arguments: [Argument("ACCOUNT", help: "account id, or the name of a wallet here")],
+        options: [.integer("last", in: 1...10_000, .fallback("20"), help: "how many")]
+    ) { parsed, console in
+        let directory = try directory(parsed)
+        let id = try Wallets(directory).account(parsed.requiredText("ACCOUNT"))
+        let found = try directory.withTables {
+            try History.of(id, in: $0, genesis: directory.genesis, max: parsed.requiredNumber("last"))
+        }
+        console.answer(
+            .array(
+                found.map {
+                    [
+                        "transaction": .string($0.transaction.description), "height": JSONValue($0.place.height),
+                        "index": JSONValue($0.place.index), "time": JSONValue($0.time),
+                        "kinds": .array($0.kinds.map { .string($0) }), "result": .string($0.result.name),
+                    ]
+                }),
+            text: found.isEmpty
+                ? "No transactions."
+                : found.map {
+                    "\($0.place.height)/\($0.place.index)  \($0.kinds.joined(separator: ","))  \($0.result.name)  "
+                        + "\($0.transaction)"
+                }.joined(separator: "\n"))
+        return .ok
+    }
+}
