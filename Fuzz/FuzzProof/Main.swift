@@ -4,8 +4,8 @@ import Crypto
 import Glibc
 import Ledger
 
-/// Reads and verifies proofs against the genesis of the golden vectors. The closing digest is made to fit first, so that
-/// what stands before it is put to the test; the seeds are the proofs of the golden vectors.
+/// Reads and verifies proofs against the genesis of the golden vectors. The closing digest is made to fit first, so
+/// that what stands before it is put to the test; the seeds are the proofs of the golden vectors.
 @main enum FuzzProof {
     static func main() {
         exit(
