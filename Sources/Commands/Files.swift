@@ -76,8 +76,10 @@ enum Files {
 
     static func failure(_ doing: String, _ path: String) -> CommandError {
         let code = errno
+        // A file that is not there is wrong input; all else is the machine.
         return CommandError(
-            code: "file", field: path, reason: "cannot \(doing): \(String(cString: strerror(code)))",
-            exit: .environment)
+            code: code == ENOENT ? "file-notFound" : "file", field: path,
+            reason: "cannot \(doing): \(String(cString: strerror(code)))",
+            exit: code == ENOENT ? .refused : .environment)
     }
 }
