@@ -75,7 +75,11 @@ var targets: [Target] = [
     tests("IntakeTests", ["Intake"]),
     tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
-        "CommandsTests", ["Canonical", "Crypto", "Ledger", "Chain", "Commands", "Wallet", "StorageRocksDB", "Storage"]),
+        "CommandsTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
+            "Storage", "Terminal",
+        ]),
     .target(
         name: "CrashKit",
         dependencies: [

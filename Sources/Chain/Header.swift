@@ -1,5 +1,6 @@
 public import Canonical
 public import Crypto
+import Ledger
 
 /// What validators sign of a block. Everything that the block did follows from these few digests.
 public struct Header: Sendable, Equatable, Canonical {
@@ -9,9 +10,9 @@ public struct Header: Sendable, Equatable, Canonical {
     public let parent: Digest
     /// Hash of the entry's raw bytes as ordered, also where they are malformed; the genesis hash at height 0.
     public let entry: Digest
-    /// Root over the envelope digests of its transactions.
+    /// Root over the number and the envelope digests of its transactions.
     public let transactions: Digest
-    /// Root over its receipts.
+    /// Root over the number and the digests of its receipts.
     public let receipts: Digest
     /// Digest over the tables' names and sub-roots.
     public let state: Digest
@@ -42,9 +43,10 @@ public struct Header: Sendable, Equatable, Canonical {
 
     public var hash: Digest { SHA256.hash(.header, canonicalBytes) }
 
-    /// Block time: the certificate's median where there is a certificate, and always past the parent's.
+    /// Block time: the certificate's median where there is a certificate, but no later than ``Genesis/timeMax``, and
+    /// always past the parent's.
     public static func time(parent: UInt64, certificate: Certificate?) -> UInt64 {
-        max(parent + 1, certificate?.medianTime ?? 0)
+        max(parent + 1, min(certificate?.medianTime ?? 0, Genesis.timeMax))
     }
 
     public func encode(to encoder: inout Encoder) {

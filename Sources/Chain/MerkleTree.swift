@@ -14,6 +14,19 @@ public enum MerkleTree {
         return level.first ?? .zero
     }
 
+    /// The root of a block's list: over the list's length and its tree's root, so that a path's place and length are
+    /// proved with the leaf. Zero for the empty list.
+    /// - Complexity: one digest more than ``root(of:)``.
+    public static func countedRoot(of leaves: [Digest]) -> Digest { counted(root(of: leaves), count: leaves.count) }
+
+    static func counted(_ root: Digest, count: Int) -> Digest {
+        guard count > 0 else { return .zero }
+        var encoder = Encoder(capacity: 40)
+        encoder.u64(UInt64(count))
+        encoder.value(root)
+        return SHA256.hash(.list, encoder.bytes)
+    }
+
     /// What leads from one leaf to the root.
     /// - Precondition: `index` is a position in `leaves`.
     /// - Complexity: as much as the root.
@@ -43,7 +56,8 @@ public enum MerkleTree {
 
 /// The siblings from a leaf to the root of a list whose length is part of the claim.
 ///
-/// The list's length is not in the root, so it says something only beside a root that is known to be of that length.
+/// A tree's bare root does not hold the list's length: two lists may give one path its root. Beside
+/// ``MerkleTree/countedRoot(of:)`` it is proved too, and with it the leaf's place.
 public struct MerklePath: Equatable, Sendable {
     public let index: Int
     public let count: Int
@@ -79,6 +93,9 @@ public struct MerklePath: Equatable, Sendable {
         }
         return digest
     }
+
+    /// The counted root that this path gives the leaf, or nil as in ``root(leaf:)``.
+    public func countedRoot(leaf: Digest) -> Digest? { root(leaf: leaf).map { MerkleTree.counted($0, count: count) } }
 
     private static func siblingCount(index: Int, count: Int) -> Int {
         var needed = 0

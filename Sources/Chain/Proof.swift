@@ -4,6 +4,10 @@ public import Ledger
 
 /// A statement that anyone can check offline against the genesis: what a balance was at a height, or what became of a
 /// transaction. Carries all it needs; trusts nothing but the genesis.
+///
+/// Its bytes end with a digest of all before them. That digest proves nothing to whoever can compute it; it is there
+/// because some altered proofs would hold: one of absence, its account changed, may be as good a proof that the other
+/// account has nothing.
 public struct Proof: Sendable, Equatable {
     /// What is proved.
     public enum Subject: Sendable, Equatable {
@@ -89,7 +93,7 @@ public struct Proof: Sendable, Equatable {
             let key = Table.leafKey(account.bytes + unit.paddedBytes)
             guard path.verify(key: key, value: value, root: roots[.holdings]) else { throw .path }
         case .receipt(let receipt, let path):
-            guard path.root(leaf: Self.leaf(receipt)) == header.receipts else { throw .path }
+            guard path.countedRoot(leaf: Self.leaf(receipt)) == header.receipts else { throw .path }
         }
         return Verified(
             subject: subject, height: header.height, time: header.time, stateRoot: header.state,
@@ -102,6 +106,13 @@ public struct Proof: Sendable, Equatable {
 
 extension Proof: Canonical {
     public func encode(to encoder: inout Encoder) {
+        var content = Encoder()
+        encodeContent(to: &content)
+        encoder.fixed(content.bytes)
+        encoder.value(SHA256.hash(.proof, content.bytes))
+    }
+
+    private func encodeContent(to encoder: inout Encoder) {
         encoder.fixed(Self.magic)
         encoder.u8(1)
         encoder.value(genesis)
@@ -123,6 +134,7 @@ extension Proof: Canonical {
     }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
+        let start = decoder.offset
         guard try decoder.fixed(Self.magic.count) == Self.magic, try decoder.u8() == 1 else {
             throw decoder.refusal(.invalidValue)
         }
@@ -136,5 +148,7 @@ extension Proof: Canonical {
         }
         headers = try decoder.sequence(min: 1, max: Self.headersMax)
         certificate = try decoder.value()
+        let digest = SHA256.hash(.proof, decoder.bytes(from: start))
+        guard try decoder.value() == digest else { throw decoder.refusal(.invalidValue) }
     }
 }

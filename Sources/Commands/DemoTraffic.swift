@@ -50,7 +50,8 @@ struct DemoTraffic {
     private static let underWayMax = 2000
     private static let openMax = 20_000
     /// Share of a day's purchases by hour, of 100: quiet mornings, busy evenings. An hour passes in two seconds.
-    private static let hours = [0, 0, 0, 0, 0, 0, 1, 1, 2, 4, 6, 7, 8, 6, 5, 5, 6, 7, 9, 11, 11, 8, 3, 0]
+    private static let hours = [1, 1, 0, 0, 0, 0, 1, 1, 2, 4, 6, 7, 8, 6, 5, 5, 6, 7, 9, 11, 10, 7, 3, 0]
+    private static let openingHour = 9
     private static let stepsPerHour = 8
     /// Baskets in yuan: many small ones, few large ones.
     private static let baskets: [ClosedRange<UInt64>] = [8...40, 20...90, 30...160, 60...320, 150...900, 500...4800]
@@ -119,7 +120,7 @@ struct DemoTraffic {
     // MARK: Shopping
 
     private mutating func buy() {
-        let hour = Self.hours[step / Self.stepsPerHour % 24]
+        let hour = Self.hours[(Self.openingHour + step / Self.stepsPerHour) % 24]
         // The hours' shares add up to 100 a day: at 100 / 24 the pace is the average.
         let wanted = Double(perSecond) / Double(Self.stepsPerSecond) * Double(hour) * 24 / 100
         let count = Int(wanted) + (Double.random(in: 0..<1, using: &random) < wanted - wanted.rounded(.down) ? 1 : 0)

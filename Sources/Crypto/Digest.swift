@@ -103,7 +103,7 @@ public enum Domain: Int, Sendable, CaseIterable {
     case genesis, transactionBody, transactionSignature, envelope, entry, entrySignature,
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
-        receipt
+        receipt, list, proof
 
     public var tag: String {
         switch self {
@@ -126,6 +126,8 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .additions: "lianfen/1/additions"
         case .stateRoot: "lianfen/1/state-root"
         case .receipt: "lianfen/1/receipt"
+        case .list: "lianfen/1/list"
+        case .proof: "lianfen/1/proof"
         }
     }
 

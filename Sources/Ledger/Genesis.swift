@@ -17,6 +17,8 @@ public struct Genesis: Sendable, Equatable {
     public static let chainBytesMax = 32
     public static let organisationsMax = 1000
     public static let validatorsMax = 100
+    /// End of the year 9999. Past it a clock is wrong; and far below the integer's end no sum of times can overflow.
+    public static let timeMax: UInt64 = 253_402_300_799_999
     /// The version of the rules that this program executes.
     public static let rulesVersionKnown: UInt32 = 1
 
@@ -56,6 +58,7 @@ extension Genesis: Canonical {
             throw decoder.refusal(.invalidText)
         }
         time = try decoder.u64()
+        guard time <= Self.timeMax else { throw decoder.refusal(.invalidValue) }
         rulesVersion = try decoder.u32()
         orderingEpoch = try decoder.fixed(16)
         parameters = try decoder.value()

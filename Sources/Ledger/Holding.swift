@@ -118,6 +118,7 @@ public struct Holding: Sendable, Equatable {
 
     init() {}
 
+    var isEmpty: Bool { pending == 0 && debt == 0 && lots.isEmpty }
     public var available: UInt64 { lots.reduce(0) { $0 + $1.available } }
     public var held: UInt64 { lots.reduce(0) { $0 + $1.held } }
 

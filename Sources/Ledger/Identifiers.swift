@@ -19,8 +19,11 @@ public struct AccountID: Hashable, Comparable, Sendable {
 
     public static func < (a: Self, b: Self) -> Bool { a.high == b.high ? a.low < b.low : a.high < b.high }
 
-    /// Ids are random: a word of one is hash enough.
-    public func hash(into hasher: inout Hasher) { hasher.combine(low) }
+    /// Both words, since openers choose ids: equal halves must not let one of them flood a table.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(high)
+        hasher.combine(low)
+    }
 }
 
 extension AccountID: Canonical {

@@ -13,21 +13,28 @@ extension Ledger {
             return account.guardian == signer.key ? .done : .keyNotValid
         case .account(let id):
             guard let account = state.accounts.get(id, loading) else {
-                return speaksByTicket(id, signer.key, body) ? .done : .signerUnknown
+                return speaksByTicket(id, signer.key, body)
             }
             if account.isValid(signer.key, at: height) { return .done }
-            if !account.claimed, body.operations.contains(.claim(account: id, credential: signer.key)) { return .done }
-            return .keyNotValid
+            // Who claims an account speaks for it only beside its opener, or a stranger could burn its nonces.
+            let claims =
+                !account.claimed && body.operations.contains(.claim(account: id, credential: signer.key))
+                && body.signers.contains { $0.party == .organisation(account.opener) }
+            return claims ? .done : .keyNotValid
         }
     }
 
-    /// An account that does not exist yet is spoken for by the key that a valid ticket lets it open with.
-    private mutating func speaksByTicket(_ id: AccountID, _ key: PublicKey, _ body: TransactionBody) -> Bool {
+    /// An account that does not exist yet is spoken for by the key that a valid ticket lets it open with. Where its
+    /// ticket is not valid, the first one's fault is the answer.
+    private mutating func speaksByTicket(_ id: AccountID, _ key: PublicKey, _ body: TransactionBody) -> ResultCode {
+        var fault: ResultCode?
         for case .openByTicket(let line, let ticket) in body.operations
         where line.account == id && line.credential == key {
-            return judge(ticket) == .done
+            let code = judge(ticket)
+            if code == .done { return .done }
+            fault = fault ?? code
         }
-        return false
+        return fault ?? .signerUnknown
     }
 
     /// The ticket's signature was checked with the envelope; here, whether its key may give tickets now.
@@ -80,13 +87,14 @@ extension Ledger {
         return .done
     }
 
-    /// Checks: account, claimed, signers.
+    /// Checks: account, signers, claimed, guardian's key.
     mutating func claim(_ id: AccountID, _ credential: PublicKey, _ context: Context) -> Applied {
         guard let account = state.accounts.get(id, loading) else { return .refused(.accountUnknown) }
         guard context.signers.contains(Signer(.account(id), credential)),
             context.signed(by: .organisation(account.opener))
         else { return .refused(.signerMissing) }
         guard !account.claimed else { return .refused(.accountClaimed) }
+        guard account.guardian != credential else { return .refused(.credentialExists) }
         state.accounts.modify(id, loading) {
             $0!.claimed = true
             $0!.credentials = [Credential(key: credential, from: height)]
@@ -98,8 +106,9 @@ extension Ledger {
     mutating func add(_ credential: Credential, to id: AccountID, _ context: Context) -> Applied {
         guard var account = state.accounts.get(id, loading) else { return .refused(.accountUnknown) }
         guard context.signed(by: .account(id)) else { return .refused(.signerMissing) }
-        if account.credentials.contains(credential) { return .outcome(.exists) }
+        // Ended keys go first: whether another operation has dropped them already must not show in the answer.
         account.forgetEnded(at: height)
+        if account.credentials.contains(credential) { return .outcome(.exists) }
         if account.credentials.contains(where: { $0.key == credential.key }) || account.guardian == credential.key {
             return .refused(.credentialExists)
         }

@@ -56,15 +56,15 @@ extension Ledger {
         }
         guard !unit.minted.addingReportingOverflow(line.amount).overflow else { return (.amountTooLarge, nil) }
         guard let account = state.accounts.get(line.account, loading) else { return (.accountUnknown, nil) }
+        guard account.claimed || account.opener == unit.issuer else { return (.unitForeign, nil) }
         guard line.amount <= quota, unit.outstanding <= quota - line.amount else { return (.quotaExceeded, nil) }
         let holdingKey = HoldingKey(account: line.account, unit: unit.code)
         guard state.holdings.get(holdingKey, loading)?.canAdd(terms) ?? true else { return (.lotsTooMany, nil) }
-        guard account.claimed || account.opener == unit.issuer else { return (.unitForeign, nil) }
 
         unit.minted += line.amount
         if line.pending {
             unit.pending += line.amount
-            state.holdings.modify(holdingKey, loading) { $0.orNew { $0.pending += line.amount } }
+            state.holdings.modify(holdingKey, loading) { $0.change { $0.pending += line.amount } }
             state.accruals.put(key, AccrualTotals(), loading)
         } else {
             credit(line.amount, terms, holdingKey, &unit)
@@ -81,7 +81,7 @@ extension Ledger {
     /// New points first repay what the earner owes the issuer; the rest becomes available.
     private mutating func credit(_ amount: UInt64, _ terms: LotTerms, _ key: HoldingKey, _ unit: inout Unit) {
         let repaid = state.holdings.modify(key, loading) { row in
-            row.orNew { holding in
+            row.change { holding in
                 let repaid = min(amount, holding.debt)
                 holding.debt -= repaid
                 if amount > repaid { holding.add(amount - repaid, terms: terms) }
@@ -93,7 +93,7 @@ extension Ledger {
         unit.available += amount - repaid
     }
 
-    /// Checks: unit, signer; then line by line: accrual, unit, total, number of lots.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total, number of lots.
     mutating func vest(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let (totals, open) = ledger.totals(key, accepted)
@@ -107,14 +107,14 @@ extension Ledger {
             }
             let step = line.total - totals.vested
             unit.pending -= step
-            ledger.state.holdings.modify(holdingKey, ledger.loading) { $0!.pending -= step }
+            ledger.state.holdings.modify(holdingKey, ledger.loading) { $0.change { $0.pending -= step } }
             ledger.credit(step, accepted.terms, holdingKey, &unit)
             ledger.record(AccrualTotals(vested: line.total, voided: totals.voided), key, accepted)
             return .done
         }
     }
 
-    /// Checks: unit, signer; then line by line: accrual, unit, total.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total.
     mutating func void(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let (totals, open) = ledger.totals(key, accepted)
@@ -126,14 +126,14 @@ extension Ledger {
             unit.pending -= step
             unit.cancelled += step
             let holdingKey = HoldingKey(account: accepted.account, unit: unit.code)
-            ledger.state.holdings.modify(holdingKey, ledger.loading) { $0!.pending -= step }
+            ledger.state.holdings.modify(holdingKey, ledger.loading) { $0.change { $0.pending -= step } }
             ledger.record(AccrualTotals(vested: totals.vested, voided: line.total), key, accepted)
             return .done
         }
     }
 
-    /// Checks: unit, signer; then line by line: accrual, unit, total. Takes what is available, the accrual's own lot
-    /// first; the rest becomes the earner's debt. What is held for others stays held.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total. Takes what is available, the accrual's
+    /// own lot first; the rest becomes the earner's debt. What is held for others stays held.
     mutating func clawBack(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let vested = ledger.totals(key, accepted).totals.vested
@@ -143,11 +143,14 @@ extension Ledger {
             guard line.total <= vested else { return .totalAboveAmount }
             let step = line.total - before.total
             let holdingKey = HoldingKey(account: accepted.account, unit: unit.code)
+            // An earner who has moved everything on has no holding any more, and yet owes.
             let taken = ledger.state.holdings.modify(holdingKey, ledger.loading) { row in
-                let taken = min(step, row!.available)
-                _ = row!.take(taken, first: accepted.terms)
-                row!.debt += step - taken
-                return taken
+                row.change { holding in
+                    let taken = min(step, holding.available)
+                    _ = holding.take(taken, first: accepted.terms)
+                    holding.debt += step - taken
+                    return taken
+                }
             }
             unit.available -= taken
             unit.clawed += taken
@@ -196,9 +199,11 @@ extension Ledger {
 }
 
 extension Optional where Wrapped == Holding {
-    /// Changes the holding, a new one where there is none.
-    mutating func orNew<R>(_ body: (inout Holding) -> R) -> R {
+    /// Changes the holding, a new one where there is none. One in which nothing is left has no row: its absence proves
+    /// zero.
+    mutating func change<R>(_ body: (inout Holding) -> R) -> R {
         if self == nil { self = Holding() }
+        defer { if self!.isEmpty { self = nil } }
         return body(&self!)
     }
 }

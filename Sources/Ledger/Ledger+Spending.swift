@@ -2,7 +2,8 @@ import Crypto
 
 /// What a holder does with points: transfer, redeem, reserve; and what the organisation does with a reservation.
 extension Ledger {
-    /// Checks: amount, unit, self-addressed, accounts (there, claimed, frozen), balance, number of lots.
+    /// Checks: signer, amount, unit, self-addressed, sender (there, claimed, frozen), receiver (there, claimed),
+    /// balance, number of lots.
     mutating func transfer(
         _ from: AccountID, _ to: AccountID, _ code: UnitCode, _ amount: UInt64, _ context: Context
     ) -> Applied {
@@ -10,7 +11,7 @@ extension Ledger {
         if amount == 0 { return .refused(.amountZero) }
         guard state.units.get(code, loading) != nil else { return .refused(.unitUnknown) }
         if from == to { return .refused(.selfAddressed) }
-        let refusal = spendable(from, code, amount) ?? receivable(to)
+        let refusal = sending(from) ?? receiving(to) ?? spending(from, code, amount)
         if let refusal { return .refused(refusal) }
         let key = HoldingKey(account: from, unit: code)
         // Which lots would move is known only by taking them; they are put back if the receiver has no room.
@@ -22,12 +23,12 @@ extension Ledger {
         return .outcome(.spent(portions))
     }
 
-    /// Checks: amount, unit, account (there, claimed, frozen), debt, balance.
+    /// Checks: signer, amount, unit, account (there, claimed, frozen), debt, balance.
     mutating func redeem(_ id: AccountID, _ code: UnitCode, _ amount: UInt64, _ context: Context) -> Applied {
         guard context.signed(by: .account(id)) else { return .refused(.signerMissing) }
         if amount == 0 { return .refused(.amountZero) }
         guard state.units.get(code, loading) != nil else { return .refused(.unitUnknown) }
-        if let refusal = spendable(id, code, amount, redeeming: true) { return .refused(refusal) }
+        if let refusal = sending(id) ?? spending(id, code, amount, redeeming: true) { return .refused(refusal) }
         let key = HoldingKey(account: id, unit: code)
         var holding = state.holdings.get(key, loading)!
         let portions = holding.take(amount)
@@ -39,21 +40,20 @@ extension Ledger {
         return .outcome(.spent(portions))
     }
 
-    /// Checks: amount, unit, self-addressed, account (there, claimed, frozen), debt, balance, organisation, deadline.
+    /// Checks: signer, amount, unit, self-addressed, account (there, claimed, frozen), receiver (there, claimed), debt,
+    /// balance, organisation, deadline.
     mutating func reserve(_ reservation: Reservation, _ context: Context) -> Applied {
         let amount = reservation.amount
         guard context.signed(by: .account(reservation.account)) else { return .refused(.signerMissing) }
         if amount == 0 { return .refused(.amountZero) }
         guard state.units.get(reservation.unit, loading) != nil else { return .refused(.unitUnknown) }
-        var redeeming = true
-        if case .transfer(let to) = reservation.use {
-            redeeming = false
-            if to == reservation.account { return .refused(.selfAddressed) }
-            if let refusal = receivable(to) { return .refused(refusal) }
-        }
-        if let refusal = spendable(reservation.account, reservation.unit, amount, redeeming: redeeming) {
-            return .refused(refusal)
-        }
+        var receiver: AccountID?
+        if case .transfer(let to) = reservation.use { receiver = to }
+        if receiver == reservation.account { return .refused(.selfAddressed) }
+        let refusal =
+            sending(reservation.account) ?? receiver.flatMap { receiving($0) }
+            ?? spending(reservation.account, reservation.unit, amount, redeeming: receiver == nil)
+        if let refusal { return .refused(refusal) }
         guard state.organisations.get(reservation.organisation, loading) != nil else {
             return .refused(.organisationUnknown)
         }
@@ -72,7 +72,7 @@ extension Ledger {
         return .outcome(.held(id, portions))
     }
 
-    /// Checks: hold, signer, amount, frozen, debt, overdue, balance, receiver.
+    /// Checks: hold, signer, amount, frozen, debt, overdue, balance, number of lots.
     mutating func commit(_ id: HoldID, _ amount: UInt64, _ context: Context) -> Applied {
         guard let hold = state.holds.get(id, loading) else { return .refused(.holdUnknown) }
         guard context.signed(by: .organisation(hold.organisation)) else { return .refused(.signerMissing) }
@@ -81,8 +81,8 @@ extension Ledger {
         var holding = state.holdings.get(key, loading)!
         if state.accounts.get(hold.account, loading)!.frozen != .no { return .refused(.accountFrozen) }
         if case .redeem = hold.use, holding.debt > 0 { return .refused(.debtOutstanding) }
-        if amount > hold.amount { return .refused(.balanceInsufficient) }
         if hold.deadline < time { return .refused(.holdOverdue) }
+        if amount > hold.amount { return .refused(.balanceInsufficient) }
         let taken = holding.settle(hold.portions, taking: amount)
         if case .transfer(let to) = hold.use {
             guard receive(taken, HoldingKey(account: to, unit: hold.unit)) else { return .refused(.lotsTooMany) }
@@ -116,7 +116,7 @@ extension Ledger {
         if added { holdsWaiting.sort { $0.deadline == $1.deadline ? $0.id < $1.id : $0.deadline < $1.deadline } }
         var released = 0
         var looked = 0
-        while released < Self.releasesPerBlockMax, looked < holdsWaiting.count {
+        while released < releasesMax, looked < holdsWaiting.count {
             let id = holdsWaiting[looked].id
             looked += 1
             // Its organisation may have released it while it waited.
@@ -139,13 +139,17 @@ extension Ledger {
         state.holds.put(id, nil, loading)
     }
 
-    /// Why an amount may not leave an account, if so.
-    private mutating func spendable(
-        _ id: AccountID, _ unit: UnitCode, _ amount: UInt64, redeeming: Bool = false
-    ) -> ResultCode? {
+    /// Why nothing may leave an account, if so.
+    private mutating func sending(_ id: AccountID) -> ResultCode? {
         guard let account = state.accounts.get(id, loading) else { return .accountUnknown }
         if !account.claimed { return .accountUnclaimed }
-        if account.frozen != .no { return .accountFrozen }
+        return account.frozen == .no ? nil : .accountFrozen
+    }
+
+    /// Why an amount of a unit may not leave an account, if so.
+    private mutating func spending(
+        _ id: AccountID, _ unit: UnitCode, _ amount: UInt64, redeeming: Bool = false
+    ) -> ResultCode? {
         guard let holding = state.holdings.get(HoldingKey(account: id, unit: unit), loading) else {
             return .balanceInsufficient
         }
@@ -154,7 +158,7 @@ extension Ledger {
     }
 
     /// Why an account may not receive a transfer, if so. A frozen one may.
-    private mutating func receivable(_ id: AccountID) -> ResultCode? {
+    private mutating func receiving(_ id: AccountID) -> ResultCode? {
         guard let account = state.accounts.get(id, loading) else { return .accountUnknown }
         return account.claimed ? nil : .accountUnclaimed
     }
@@ -172,6 +176,6 @@ extension Ledger {
 
     /// A holding in which nothing is left has no row: its absence proves zero.
     private mutating func put(_ holding: Holding, _ key: HoldingKey) {
-        state.holdings.put(key, holding == Holding() ? nil : holding, loading)
+        state.holdings.put(key, holding.isEmpty ? nil : holding, loading)
     }
 }

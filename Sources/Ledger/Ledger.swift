@@ -21,6 +21,8 @@ public struct Ledger: Sendable {
 
     /// Overdue reservations that one block releases at most.
     public static let releasesPerBlockMax = 10_000
+    /// The bound in force: tests set a small one.
+    var releasesMax = Ledger.releasesPerBlockMax
 
     /// A ledger whose tables stand at `height`, whose time was `time`.
     /// - Parameters:
@@ -70,7 +72,7 @@ public struct Ledger: Sendable {
         public let receipts: [Receipt]
         /// Ascending by table name.
         public let changes: [TableChanges]
-        /// Keys that left the replay window.
+        /// Keys that left the replay window, in no particular order.
         public let replaysLeft: [[UInt8]]
         /// Transactions that burnt their nonce: those that a look-up by id answers.
         public let burnt: [(id: TransactionID, index: UInt32)]

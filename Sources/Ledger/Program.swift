@@ -46,22 +46,27 @@ public struct Program: Sendable, Equatable {
         return endOfDay(last)
     }
 
+    /// Times past the year 9999 count as its end, so that no time that a genesis may state overflows.
+    private static let timeMax: UInt64 = 253_402_300_799_999
+
     private func localDay(of time: UInt64) -> Int64 {
-        let local = Int64(clamping: time) + offsetMilliseconds(at: time)
+        let time = min(time, Self.timeMax)
+        let local = Int64(time) + offsetMilliseconds(at: time)
         return local >= 0
             ? local / ZoneOffset.dayMilliseconds : (local - ZoneOffset.dayMilliseconds + 1) / ZoneOffset.dayMilliseconds
     }
 
-    /// The instant of the last millisecond of a local day. Where the offset changes within that day, the offset in
-    /// force at its end counts.
+    /// The last instant whose local date is not past this day. Of each offset that is the local end of the day or,
+    /// where the clock is moved over it, the instant before the move; an offset that begins only after the day has
+    /// none.
     private func endOfDay(_ day: Int64) -> UInt64 {
         let localEnd = (day + 1) * ZoneOffset.dayMilliseconds - 1
-        var best = localEnd - (zone.first?.milliseconds ?? 0)
-        for offset in zone {
-            let instant = localEnd - offset.milliseconds
-            if instant >= 0, UInt64(instant) >= offset.from { best = instant }
+        var end: UInt64 = 0
+        for (index, offset) in zone.enumerated() {
+            guard let last = UInt64(exactly: localEnd - offset.milliseconds), last >= offset.from else { continue }
+            end = index + 1 < zone.count ? min(last, zone[index + 1].from - 1) : last
         }
-        return UInt64(max(0, best))
+        return end
     }
 
     private func offsetMilliseconds(at time: UInt64) -> Int64 {

@@ -2,10 +2,13 @@ public import Canonical
 
 /// The result of a transaction, an operation or a line. The numbers are part of the format: append, never renumber.
 ///
-/// **Precedence.** Where several refusals apply, the first in this order is given: the transaction's own (10–16, in
-/// ascending order); then operation by operation, and within one operation the checks in the order that its
-/// implementation lists under "Checks". A natural key's `exists` family (1, 50–52) is judged directly after the amount,
-/// so that a repeat answers the same whatever has happened to the account since.
+/// **Precedence.** Where several refusals apply, the first in this order is given: the transaction's own (10–14, in
+/// ascending order), then its signers in their order (15, 16, and 72, 73 where a ticket is what a signer would speak
+/// by); then operation by operation, and within one operation the checks in the order that its implementation lists
+/// under "Checks" and docs/refusals.md repeats. A natural key's `exists` family (1, 50–52) is judged directly after
+/// the amount, so that a repeat answers the same whatever has happened to the account since.
+///
+/// **Nonces.** A receipt that names an operation burnt the nonce; a refusal that names none did not.
 public struct ResultCode: RawRepresentable, Hashable, Comparable, Sendable, Canonical {
     public let rawValue: UInt16
 
@@ -22,7 +25,14 @@ public struct ResultCode: RawRepresentable, Hashable, Comparable, Sendable, Cano
     /// The same was done before; nothing changed.
     public static let exists = ResultCode(rawValue: 1)
 
-    // The transaction itself. 10–12 and 15–17 burn no nonce.
+    /// Refusals that burn no nonce, as they come before the operations are looked at. 72 and 73 are among them for an
+    /// account that is yet to be opened; where it is there, they belong to the operation.
+    public static let burnsNoNonce: Set<ResultCode> = [
+        signatureInvalid, expired, validUntilTooFar, duplicate, nonceUsed, signerUnknown, keyNotValid, ticketInvalid,
+        ticketExpired,
+    ]
+
+    // The transaction itself.
     public static let signatureInvalid = ResultCode(rawValue: 10)
     public static let expired = ResultCode(rawValue: 11)
     public static let validUntilTooFar = ResultCode(rawValue: 12)

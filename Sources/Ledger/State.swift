@@ -52,13 +52,13 @@ struct State: Sendable {
         ].filter { !$0.rows.isEmpty }
     }
 
-    mutating func trim(stored height: UInt64) {
-        programs.trim(stored: height, max: Self.rowsCachedMax)
-        accounts.trim(stored: height, max: Self.rowsCachedMax)
-        holdings.trim(stored: height, max: Self.rowsCachedMax)
-        holds.trim(stored: height, max: Self.rowsCachedMax)
-        accruals.trim(stored: height, max: Self.rowsCachedMax)
-        clawbacks.trim(stored: height, max: Self.rowsCachedMax)
+    mutating func trim(stored height: UInt64, max: Int = rowsCachedMax) {
+        programs.trim(stored: height, max: max)
+        accounts.trim(stored: height, max: max)
+        holdings.trim(stored: height, max: max)
+        holds.trim(stored: height, max: max)
+        accruals.trim(stored: height, max: max)
+        clawbacks.trim(stored: height, max: max)
         keys.trim(stored: height)
         settled.trim(stored: height)
     }

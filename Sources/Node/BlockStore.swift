@@ -55,6 +55,17 @@ public struct BlockStore: Sendable {
     }
     public func certificate(_ height: UInt64) throws(StorageError) -> Certificate? { try row(.certificates, height) }
     public func roots(_ height: UInt64) throws(StorageError) -> SubRoots? { try row(.roots, height) }
+
+    /// The certificate of the lowest height above this one that has one.
+    public func certificate(above height: UInt64) throws(StorageError) -> Certificate? {
+        var found: [UInt8]?
+        try store.scan(.certificates, from: bigEndianBytes(height + 1), descending: false) { _, value in
+            found = value
+            return false
+        }
+        return try found.map { (bytes) throws(StorageError) in try decode(bytes, "certificate above \(height)") }
+    }
+
     public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
 
     public func receipts(_ height: UInt64) throws(StorageError) -> [Receipt]? {
@@ -182,6 +193,13 @@ public struct BlockStore: Sendable {
         batch.put(.blocks, key, block.decoded.raw)
         batch.put(.headers, key, block.header.canonicalBytes)
         if let lock { batch.put(.locks, key, lock.canonicalBytes) }
+        return batch
+    }
+
+    /// Before a vote on a height whose block was stored without one. To be synced.
+    public static func lockBatch(_ lock: Vote) -> WriteBatch {
+        var batch = WriteBatch()
+        batch.put(.locks, bigEndianBytes(lock.height), lock.canonicalBytes)
         return batch
     }
 

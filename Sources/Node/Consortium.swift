@@ -66,6 +66,12 @@ public final class Consortium: Sendable {
             var surroundings = NodeRunner.Surroundings()
             surroundings.clock = clock
             surroundings.send = { vote in peers.send(vote, from: index) }
+            surroundings.fetch = { height in
+                for (other, store) in stores.enumerated() where other != index {
+                    if let certificate = (try? store.certificate(above: height)) ?? nil { return certificate }
+                }
+                return nil
+            }
             surroundings.halted = { halt in halts.withLock { $0.append(halt) } }
             surroundings.crashPoint = crashPoint
             surroundings.certified = { block in

@@ -22,6 +22,8 @@ public enum Event: Sendable {
     case committed(height: UInt64)
     /// A peer's vote.
     case vote(Vote)
+    /// A certificate that a peer holds, after ``Effect/fetch(above:)``.
+    case certificate(Certificate)
     /// Asks for a proof of a holding at the newest committed height.
     case prove(account: AccountID, unit: UnitCode, request: UInt64)
     /// The directory failed.
@@ -41,6 +43,9 @@ public enum Effect: Sendable {
     /// Write this after all locks before it, then say ``Event/committed(height:)``.
     case commit(WriteBatch, height: UInt64)
     case send(Vote)
+    /// Ask any peer for its first certificate above this height (``BlockStore/certificate(above:)``), and say
+    /// ``Event/certificate(_:)`` if there is one. Nothing is lost where nobody answers: it is asked again.
+    case fetch(above: UInt64)
     case answer(request: UInt64, Answer)
     /// A block is final and stands in the tables.
     case certified(CertifiedBlock)

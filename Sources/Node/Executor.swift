@@ -107,8 +107,8 @@ public struct Executor: Sendable {
         let roots = trees.headRoots
         head = Header(
             height: decoded.height, parent: head.hash, entry: decoded.entryHash,
-            transactions: MerkleTree.root(of: decoded.transactions.map(\.envelopeDigest)),
-            receipts: MerkleTree.root(of: output.receipts.map(Proof.leaf)), state: roots.stateRoot,
+            transactions: MerkleTree.countedRoot(of: decoded.transactions.map(\.envelopeDigest)),
+            receipts: MerkleTree.countedRoot(of: output.receipts.map(Proof.leaf)), state: roots.stateRoot,
             validators: setHash, nextValidators: setHash, rulesVersion: genesis.rulesVersion, time: time,
             certificate: counting?.hash ?? .zero)
         return Block(

@@ -6,6 +6,8 @@ import Ledger
 extension NodeCore {
     mutating func admit(_ transaction: Transaction, _ request: UInt64, _ now: UInt64) {
         func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
+        // Who does not sign cannot order it either.
+        guard signingStopped == nil else { return refuse(.halted) }
         // The same envelope again, while it is under way: one more who waits for it.
         if pool.join(transaction.envelopeDigest, request) { return }
         if transaction.body.validUntil < executor.head.time { return refuse(.expired) }
@@ -17,11 +19,12 @@ extension NodeCore {
         {
             return refuse(.poolFull)
         }
+        let isUnderWay = underWay.contains(transaction.envelopeDigest)
         switch signatures[transaction.envelopeDigest] {
-        case true?: pool.add(transaction, request, isReady: true)
+        case true?: pool.add(transaction, request, isReady: true, isOrdered: isUnderWay)
         case false?: refuse(.signatureInvalid)
         case nil:
-            pool.add(transaction, request, isReady: false)
+            pool.add(transaction, request, isReady: false, isOrdered: isUnderWay)
             effects.append(.verify([transaction]))
         }
     }
@@ -40,15 +43,18 @@ extension NodeCore {
     /// Answers proofs that can be given at the committed height.
     mutating func answerProofs() {
         guard !proofRequests.isEmpty, let certificate = committedCertificate else { return }
-        proofRequests.removeAll { wanted in
-            guard
-                let proof = try? tables.balanceProof(
-                    wanted.account, wanted.unit, header: committedHeader, certificate: certificate,
-                    trees: executor.trees, genesis: executor.genesisHash)
-            else { return false }
-            effects.append(.answer(request: wanted.request, .proof(proof)))
-            return true
+        var waiting: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
+        for wanted in proofRequests {
+            let proof = try? tables.balanceProof(
+                wanted.account, wanted.unit, header: committedHeader, certificate: certificate, trees: executor.trees,
+                genesis: executor.genesisHash)
+            if let proof {
+                effects.append(.answer(request: wanted.request, .proof(proof)))
+            } else {
+                waiting.append(wanted)
+            }
         }
+        proofRequests = waiting
     }
 }
 
@@ -59,6 +65,10 @@ struct Pool: Sendable {
         var requests: [UInt64]
         /// Its signatures were checked.
         var isReady: Bool
+        /// It stands in a block that is not committed yet.
+        var isOrdered: Bool
+
+        var canBeOrdered: Bool { isReady && !isOrdered }
     }
 
     private var pooled: [Digest: Pooled] = [:]
@@ -66,13 +76,17 @@ struct Pool: Sendable {
     private var queue: [Digest] = []
     private var senders: [Party: Int] = [:]
     private(set) var byteCount = 0
+    /// How many could be ordered now.
+    private var orderable = 0
 
     var count: Int { pooled.count }
 
     func inFlight(_ sender: Party) -> Int { senders[sender] ?? 0 }
 
-    mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool) {
-        pooled[transaction.envelopeDigest] = Pooled(transaction: transaction, requests: [request], isReady: isReady)
+    mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool, isOrdered: Bool) {
+        let new = Pooled(transaction: transaction, requests: [request], isReady: isReady, isOrdered: isOrdered)
+        pooled[transaction.envelopeDigest] = new
+        if new.canBeOrdered { orderable += 1 }
         byteCount += transaction.bytes.count
         senders[transaction.body.sender, default: 0] += 1
         queue.append(transaction.envelopeDigest)
@@ -82,12 +96,24 @@ struct Pool: Sendable {
         pooled[envelope]?.requests.append(request) != nil
     }
 
-    mutating func makeReady(_ envelope: Digest) { pooled[envelope]?.isReady = true }
+    mutating func makeReady(_ envelope: Digest) {
+        guard let there = pooled[envelope], !there.isReady else { return }
+        pooled[envelope]!.isReady = true
+        if !there.isOrdered { orderable += 1 }
+    }
+
+    /// It stands in a block now, and is kept only for who waits for it.
+    mutating func noteOrdered(_ envelope: Digest) {
+        guard let there = pooled[envelope], !there.isOrdered else { return }
+        pooled[envelope]!.isOrdered = true
+        if there.isReady { orderable -= 1 }
+    }
 
     /// Takes a transaction out; answers who waits for it, or nil where it is not here.
     mutating func drop(_ envelope: Digest) -> [UInt64]? {
         guard let out = pooled.removeValue(forKey: envelope) else { return nil }
         byteCount -= out.transaction.bytes.count
+        if out.canBeOrdered { orderable -= 1 }
         let sender = out.transaction.body.sender
         senders[sender]! -= 1
         if senders[sender] == 0 { senders[sender] = nil }
@@ -96,14 +122,14 @@ struct Pool: Sendable {
 
     /// All who wait, when the node stops.
     mutating func drain() -> [UInt64] {
-        let requests = queue.compactMap { pooled[$0]?.requests }.flatMap { $0 }
+        let requests = pooled.values.flatMap(\.requests).sorted()
         self = Pool()
         return requests
     }
 
     /// The next transactions for an entry, in the order of admission. They stay here until their block is committed.
-    mutating func batch(bytesMax: Int, countMax: Int, skip: (Digest) -> Bool) -> [Transaction] {
-        queue.removeAll { pooled[$0] == nil || skip($0) }
+    mutating func batch(bytesMax: Int, countMax: Int) -> [Transaction] {
+        queue.removeAll { pooled[$0]?.isOrdered ?? true }
         var batch: [Transaction] = []
         var bytes = 0
         for envelope in queue {
@@ -116,7 +142,7 @@ struct Pool: Sendable {
         return batch
     }
 
-    var hasReady: Bool { queue.contains { pooled[$0]?.isReady == true } }
+    var hasReady: Bool { orderable > 0 }
 }
 
 /// What is known of signatures, by envelope: each is checked once. The oldest half goes when there are too many.

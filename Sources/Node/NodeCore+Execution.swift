@@ -2,6 +2,7 @@ import Chain
 import Crypto
 import Ledger
 import Ordering
+import Storage
 
 /// Reading the order, executing its entries, and what follows a certificate.
 extension NodeCore {
@@ -16,6 +17,8 @@ extension NodeCore {
         }
         isReading = true
         readAgain = false
+        readAt = clock
+        executedAtRead = executed
         // The first time from the newest executed position on, to see that the order still shows what was executed.
         let from = isFirstRead ? max(executed, 1) : executed + 1
         effects.append(.read(from: from, max: configuration.readEntriesMax))
@@ -23,10 +26,9 @@ extension NodeCore {
 
     mutating func take(_ range: LogRange, _ now: UInt64) {
         isReading = false
-        if isFirstRead {
-            isFirstRead = false
-            if range.head < executed { return halt(.logBehind(head: range.head, executed: executed)) }
-        }
+        isFirstRead = false
+        if range.head < takenAt { takenAt = 0 }
+        if range.head < executedAtRead { return halt(.logBehind(head: range.head, executed: executedAtRead)) }
         for (position, bytes) in range.entries {
             if position <= executed {
                 guard position != executed || Entry.hash(raw: bytes) == executor.head.entry else {
@@ -51,29 +53,42 @@ extension NodeCore {
     mutating func executeIncoming(_ now: UInt64) {
         while halted == nil {
             if let decoded = awaiting {
-                guard decoded.transactions.allSatisfy({ signatures[$0.envelopeDigest] != nil }) else { return }
+                if executed - certified >= Self.uncertifiedMax { lookAhead(decoded, now) }
+                guard executed - certified < Self.uncertifiedMax,
+                    decoded.transactions.allSatisfy({ signatures[$0.envelopeDigest] != nil })
+                else { return }
                 awaiting = nil
                 execute(decoded, now)
                 continue
             }
-            guard executed - certified < Self.uncertifiedMax else { return }
             guard let next = incoming.first else { break }
             incoming.removeFirst()
             if appending?.position == next.position {
                 // Either ours, and its answer was lost, or another's: what was not ordered stays in the pool.
                 appending = nil
             }
-            let decoded = executor.decode(next.bytes)
-            let unknown = decoded.transactions.filter { signatures[$0.envelopeDigest] == nil }
-            awaiting = decoded
-            if !unknown.isEmpty { effects.append(.verify(unknown)) }
+            hold(executor.decode(next.bytes))
         }
         if readAgain, halted == nil { read() }
     }
 
+    /// Keeps the next entry until its signatures are known.
+    mutating func hold(_ decoded: Executor.Decoded) {
+        awaiting = decoded
+        let unknown = decoded.transactions.filter { signatures[$0.envelopeDigest] == nil }
+        if !unknown.isEmpty { effects.append(.verify(unknown)) }
+    }
+
+    /// The certificate of an entry that may not be executed yet can be what allows it: a node that comes late has no
+    /// other votes for what it executed.
+    private mutating func lookAhead(_ decoded: Executor.Decoded, _ now: UInt64) {
+        if let certificate = decoded.entry?.certificate, headerHashes[certificate.height] == certificate.header {
+            take(certificate, now)
+        }
+    }
+
     private mutating func execute(_ decoded: Executor.Decoded, _ now: UInt64) {
-        let block = execute(decoded)
-        if let failure = readFailure() { return halt(.storage(failure)) }
+        guard let block = execute(decoded) else { return }
         let header = block.header
         let hash = header.hash
         let lock = mayVote(header.height, now) ? vote(for: header, hash, now) : nil
@@ -92,37 +107,43 @@ extension NodeCore {
             let verify = transaction.signaturesVerify(genesis: executor.genesisHash)
             signatures.note(transaction.envelopeDigest, verify, max: configuration.signaturesKeptMax)
         }
-        let block = execute(decoded)
-        if let failure = readFailure() { return halt(.storage(failure)) }
+        guard let block = execute(decoded) else { return }
         guard block.header == stored.header else { return halt(.replayDiffers(height: stored.header.height)) }
         headerHashes[block.header.height] = block.header.hash
         blocks[block.header.height] = Executed(block: block, lock: stored.lock, isLocked: true)
         if let lock = stored.lock {
+            sentAt = now
             effects.append(.send(lock))
             count(lock, now)
         }
         takeCarried(block, now)
     }
 
-    private mutating func execute(_ decoded: Executor.Decoded) -> Executor.Block {
+    /// - Returns: nil where the directory could not be read; the node has halted then, since what it made of the entry
+    ///   is nobody's header.
+    private mutating func execute(_ decoded: Executor.Decoded) -> Executor.Block? {
         let hashes = headerHashes
         let tables = tables
         let set = executor.set
         let genesis = executor.genesisHash
         let votes = votes
         let known = newestCertificate
-        return executor.execute(
+        var failure: StorageError?
+        let block = executor.execute(
             decoded, signaturesVerify: { signatures[$0.envelopeDigest] == true },
             header: { height in
+                if let hash = hashes[height] { return hash }
                 // A stored header below the committed height is this node's own.
-                hashes[height] ?? ((try? tables.header(height)) ?? nil)?.hash
+                do throws(StorageError) { return try tables.header(height)?.hash } catch {
+                    failure = error
+                    return nil
+                }
             },
             certificateVerifies: { certificate in
                 if certificate == known { return true }
                 // Votes that were verified one by one need not be verified again.
-                let counted = votes[certificate.height] ?? [:]
                 let allKnown = certificate.signatures.allSatisfy { part in
-                    guard let vote = counted[part.validator] else { return false }
+                    guard let vote = votes.vote(of: part.validator, at: certificate.height) else { return false }
                     return vote.header == certificate.header && vote.time == part.time
                         && vote.signature == part.signature && vote.epoch == certificate.epoch
                         && vote.round == certificate.round && vote.phase == certificate.phase
@@ -130,6 +151,13 @@ extension NodeCore {
                 if allKnown, certificate.signatures.count >= set.quorum { return true }
                 return (try? certificate.verify(genesis: genesis, set: set)) != nil
             })
+        for transaction in block.decoded.transactions {
+            underWay.insert(transaction.envelopeDigest)
+            pool.noteOrdered(transaction.envelopeDigest)
+        }
+        guard let failure = failure ?? readFailure() else { return block }
+        halt(.storage(failure))
+        return nil
     }
 
     /// A certificate that an entry carried is as good as one made here.
@@ -160,7 +188,7 @@ extension NodeCore {
                     logs: executor.trees.logs(at: certificate.height)!),
                 height: certificate.height))
         certificates[certificate.height] = certificate
-        votes = votes.filter { $0.key > certificate.height }
+        votes.forget(upTo: certificate.height)
     }
 
     mutating func committed(_ height: UInt64) {
@@ -169,6 +197,7 @@ extension NodeCore {
         for final in committed + 1...height {
             let block = blocks.removeValue(forKey: final)!.block
             for (index, transaction) in block.decoded.transactions.enumerated() {
+                underWay.remove(transaction.envelopeDigest)
                 guard let requests = pool.drop(transaction.envelopeDigest) else { continue }
                 let receipt = block.output.receipts[index]
                 let place = Place(height: final, index: UInt32(index))

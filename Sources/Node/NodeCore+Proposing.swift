@@ -8,8 +8,9 @@ import Ordering
 extension NodeCore {
     mutating func propose(_ now: UInt64) {
         guard let key = configuration.votingKey, signingStopped == nil, ownIndex != nil else { return }
-        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, now >= retryAt else { return }
-        // One below the bound on execution, so that the entry can be executed at once.
+        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
+        else { return }
+        // So that the entry can be executed at once.
         guard executed - certified < Self.uncertifiedMax else { return }
         let transactions: [Transaction]
         if !pool.hasReady {
@@ -41,9 +42,7 @@ extension NodeCore {
 
     /// Transactions that are not in a block yet. Those that no block could take any more are answered.
     private mutating func nextBatch() -> [Transaction] {
-        let underWay = Set(blocks.values.flatMap { $0.block.decoded.transactions.map(\.envelopeDigest) })
-        let batch = pool.batch(
-            bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax, skip: underWay.contains)
+        let batch = pool.batch(bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax)
         var live: [Transaction] = []
         for transaction in batch {
             if transaction.body.validUntil < executor.head.time {
@@ -64,11 +63,13 @@ extension NodeCore {
             appending = nil
             guard position == executed + 1, awaiting == nil, incoming.isEmpty else { return read() }
             // Our own entry needs no reading back and no second look at its signatures.
-            awaiting = Executor.Decoded(
-                height: position, raw: mine.bytes, entryHash: Entry.hash(raw: mine.bytes), entry: mine.entry,
-                fault: nil)
+            hold(
+                Executor.Decoded(
+                    height: position, raw: mine.bytes, entryHash: Entry.hash(raw: mine.bytes), entry: mine.entry,
+                    fault: nil))
         case .taken:
             appending = nil
+            takenAt = position
             retryAt = now + turnDistance(at: position + 1) * configuration.stepMilliseconds
             read()
         case .unknown:

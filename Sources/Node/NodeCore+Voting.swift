@@ -24,48 +24,81 @@ extension NodeCore {
         guard vote.epoch == epoch.number, vote.round == 0, vote.height > certified,
             vote.height <= executed + Self.votesAheadMax
         else { return }
-        if let there = votes[vote.height]?[vote.validator], there.header == vote.header { return }
+        let there = votes.vote(of: vote.validator, at: vote.height)
+        if there?.header == vote.header { return }
         guard vote.verifies(genesis: executor.genesisHash, in: executor.set) else { return }
-        if vote.validator == configuration.validator {
-            let own = blocks[vote.height]?.lock
-            if own == nil || own!.header != vote.header {
-                // Another process signs with this key. Two signers are how one validator comes to vote twice.
-                signingStopped =
+        if vote.validator == configuration.validator, vote.height > voteFloor {
+            // Another process signs with this key. Two signers are how one validator comes to vote twice. (Up to the
+            // floor it is a vote of the directory that this one stands in for, and counts as any.)
+            if blocks[vote.height]?.lock?.header != vote.header {
+                stopSigning(
                     "a vote for height \(vote.height) under this validator's own key was not made here; "
-                    + "another process uses the key"
+                        + "another process uses the key")
             }
             return
         }
-        if let there = votes[vote.height]?[vote.validator] {
+        if let there {
             if equivocations.count < Self.equivocationsMax { equivocations.append((there, vote)) }
             return
         }
         count(vote, now)
     }
 
+    private mutating func stopSigning(_ reason: String) {
+        signingStopped = reason
+        // It can order nothing any more either.
+        for request in pool.drain() { effects.append(.answer(request: request, .refused(.halted))) }
+    }
+
     /// Counts a verified vote, and certifies when a quorum of distinct validators has said the same.
     mutating func count(_ vote: Vote, _ now: UInt64) {
         guard vote.height > certified else { return }
-        votes[vote.height, default: [:]][vote.validator] = vote
+        votes.count(vote)
         certifyIfQuorum(vote.height, vote.header, now)
     }
 
     /// Votes that came before this node had executed their height count from then on.
     mutating func recount(_ height: UInt64, _ now: UInt64) {
-        for header in Set((votes[height] ?? [:]).values.map(\.header)) { certifyIfQuorum(height, header, now) }
+        for header in Set(votes.votes(at: height).map(\.header)) { certifyIfQuorum(height, header, now) }
     }
 
     private mutating func certifyIfQuorum(_ height: UInt64, _ header: Digest, _ now: UInt64) {
         guard height > certified, let own = headerHashes[height], height <= executed else { return }
-        let agreeing = (votes[height] ?? [:]).values.filter { $0.header == header }
+        let agreeing = votes.votes(at: height).filter { $0.header == header }
         guard agreeing.count >= executor.set.quorum else { return }
         guard own == header else { return halt(.diverged(height: height, own: own, certified: header)) }
         // Any quorum will do; the lowest validators are taken so that the choice does not depend on the table's order.
-        let chosen = agreeing.sorted { $0.validator < $1.validator }.prefix(executor.set.quorum)
-        certify(Certificate(joining: Array(chosen)), now)
+        certify(Certificate(joining: Array(agreeing.prefix(executor.set.quorum))), now)
     }
 
-    /// Locks of heights that are not certified are sent again, in case they were lost.
+    /// Votes on heights that were executed while this node might not vote, once it may: a clock that was behind has come
+    /// right. Without it a quorum whose clocks jump together would never certify what it executed in between.
+    mutating func voteLate(_ now: UInt64) {
+        guard executed > certified else { return }
+        for height in certified + 1...executed {
+            // The block itself must be stored before, since its write says the same when it is done.
+            guard let late = blocks[height], late.lock == nil, late.isLocked, mayVote(height, now) else { continue }
+            let lock = vote(for: late.block.header, headerHashes[height]!, now)
+            blocks[height]!.lock = lock
+            blocks[height]!.isLocked = false
+            effects.append(.lock(BlockStore.lockBatch(lock), height: height))
+        }
+    }
+
+    /// Takes a certificate that a peer holds.
+    mutating func take(_ certificate: Certificate, _ now: UInt64) {
+        guard certificate.height > certified, certificate.height <= executed,
+            let own = headerHashes[certificate.height],
+            (try? certificate.verify(genesis: executor.genesisHash, set: executor.set)) != nil
+        else { return }
+        guard own == certificate.header else {
+            return halt(.diverged(height: certificate.height, own: own, certified: certificate.header))
+        }
+        certify(certificate, now)
+    }
+
+    /// Locks of heights that are not certified are sent again, in case they were lost. So may the others' votes have
+    /// been, and who has certified a height sends none for it any more: so a peer is asked for its certificate.
     mutating func resend(_ now: UInt64) {
         guard executed > certified, now >= sentAt + Self.resendMilliseconds else { return }
         sentAt = now
@@ -74,5 +107,6 @@ extension NodeCore {
                 effects.append(.send(lock))
             }
         }
+        effects.append(.fetch(above: certified))
     }
 }

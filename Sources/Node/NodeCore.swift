@@ -23,6 +23,8 @@ public struct NodeCore: Sendable {
         /// Signature results that are kept.
         public var signaturesKeptMax = 262_144
         public var readEntriesMax = 16
+        /// How votes are counted.
+        public var votes: any VoteCounting = Votes()
 
         public init(validator: OrganisationID, votingKey: SecretKey?) {
             self.validator = validator
@@ -42,6 +44,8 @@ public struct NodeCore: Sendable {
     static let idleStepMilliseconds: UInt64 = 1000
     static let resendMilliseconds: UInt64 = 1000
     static let logRetryMilliseconds: UInt64 = 200
+    /// Wake-ups may be lost, so the order is read this long after the last time in any case.
+    static let pollMilliseconds: UInt64 = 1000
     /// A clock this far behind the newest certified time does not vote.
     static let clockBehindMaxMilliseconds: UInt64 = 60_000
 
@@ -73,7 +77,8 @@ public struct NodeCore: Sendable {
 
     struct Executed: Sendable {
         let block: Executor.Block
-        let lock: Vote?
+        /// None: this node did not vote on it, yet.
+        var lock: Vote?
         var isLocked: Bool
     }
 
@@ -85,6 +90,9 @@ public struct NodeCore: Sendable {
         var isUnknown = false
     }
 
+    /// The clock as the last event brought it.
+    var clock: UInt64
+
     // Reading the order.
     var incoming: [(position: UInt64, bytes: [UInt8])] = []
     /// An entry whose signatures are being checked.
@@ -93,20 +101,27 @@ public struct NodeCore: Sendable {
     var readAgain = false
     var logRetryAt: UInt64?
     var isFirstRead = true
+    /// When the order was last read, and what was executed then.
+    var readAt: UInt64 = 0
+    var executedAtRead: UInt64 = 0
 
     // Proposing.
     var appending: Appending?
     var retryAt: UInt64 = 0
+    /// An append found this position taken: until it is read and executed there is nothing to append to.
+    var takenAt: UInt64 = 0
     var lastEntryAt: UInt64
 
     // Admission.
     var pool = Pool()
+    /// Envelopes in blocks that are not committed.
+    var underWay: Set<Digest> = []
     var signatures = SignatureMemory()
     var proofRequests: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
 
     // Voting.
-    /// Verified votes by height and validator.
-    var votes: [UInt64: [OrganisationID: Vote]] = [:]
+    /// Verified votes on heights that are not certified.
+    var votes: any VoteCounting
     var sentAt: UInt64 = 0
     /// Why this node does not sign any more.
     public internal(set) var signingStopped: String?
@@ -155,11 +170,19 @@ public struct NodeCore: Sendable {
         voteFloor = hasLock ? 0 : logHead
         headerHashes[executor.head.height] = executor.head.hash
         lastEntryAt = now
+        clock = now
+        votes = configuration.votes
+        if let key = configuration.votingKey, let listed = executor.set[configuration.validator],
+            listed.key != key.publicKey
+        {
+            signingStopped = "the voting key is not the one that the chain lists for \(configuration.validator)"
+        }
     }
 
     /// Takes one event and says what is to be done.
     public mutating func step(_ event: Event, now: UInt64) -> [Effect] {
         effects = []
+        note(clock: now)
         if halted != nil {
             if case .submit(_, let request) = event { effects = [.answer(request: request, .refused(.halted))] }
             return effects
@@ -174,6 +197,7 @@ public struct NodeCore: Sendable {
         case .locked(let height): locked(height, now)
         case .committed(let height): committed(height)
         case .vote(let vote): take(vote, now)
+        case .certificate(let certificate): take(certificate, now)
         case .prove(let account, let unit, let request):
             proofRequests.append((account, unit, request))
             answerProofs()
@@ -208,6 +232,8 @@ public struct NodeCore: Sendable {
         }
         executeIncoming(now)
         guard halted == nil else { return }
+        if now >= readAt + Self.pollMilliseconds, !isReading { read() }
+        voteLate(now)
         propose(now)
         resend(now)
         scheduleWake(now)
@@ -219,12 +245,27 @@ public struct NodeCore: Sendable {
         effects.append(.halt(reason))
     }
 
+    /// A clock that was set back must not leave this node waiting for the time from which it came.
+    private mutating func note(clock now: UInt64) {
+        if now < clock {
+            let back = clock - now
+            certifiedAt -= min(back, certifiedAt)
+            readAt -= min(back, readAt)
+            retryAt -= min(back, retryAt)
+            lastEntryAt -= min(back, lastEntryAt)
+            sentAt -= min(back, sentAt)
+            logRetryAt = logRetryAt.map { $0 - min(back, $0) }
+        }
+        clock = now
+    }
+
+    /// What is due already waits for an event, not for time: it must not wake the node again and again.
     private mutating func scheduleWake(_ now: UInt64) {
-        var times: [UInt64] = [lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds]
-        if executed > certified { times.append(sentAt + Self.resendMilliseconds) }
-        if let at = logRetryAt { times.append(at) }
-        if retryAt > now { times.append(retryAt) }
-        effects.append(.wakeAt(max(times.min()!, now + 1)))
+        let times = [
+            readAt + Self.pollMilliseconds, sentAt + Self.resendMilliseconds, logRetryAt ?? 0, retryAt,
+            lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds,
+        ]
+        effects.append(.wakeAt(times.filter { $0 > now }.min() ?? now + Self.pollMilliseconds))
     }
 
     /// One screen's worth of where the node stands.

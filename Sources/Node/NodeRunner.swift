@@ -14,6 +14,8 @@ public final class NodeRunner: Sendable {
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
         /// Sends a vote to the peers.
         public var send: @Sendable (Vote) -> Void = { _ in }
+        /// A peer's first certificate above a height.
+        public var fetch: @Sendable (_ above: UInt64) -> Certificate? = { _ in nil }
         /// Told of every block that is final and stands in the tables, in order.
         public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
         public var halted: @Sendable (Halt) -> Void = { _ in }
@@ -150,10 +152,12 @@ public final class NodeRunner: Sendable {
             let wait = wakeAt.map { $0 > now ? $0 - now : 0 }
             guard let events = events.take(within: wait) else { return }
             for event in events.isEmpty ? [.tick] : events {
-                wakeAt = carryOut(core.step(event, now: surroundings.clock()))
+                let effects = core.step(event, now: surroundings.clock())
+                // Whoever gets an answer finds the status at its height.
+                let status = core.status
+                shared.withLock { $0 = status }
+                wakeAt = carryOut(effects)
             }
-            let status = core.status
-            shared.withLock { $0 = status }
         }
     }
 
@@ -171,6 +175,8 @@ public final class NodeRunner: Sendable {
             case .send(let vote):
                 surroundings.send(vote)
                 surroundings.crashPoint(.afterSend)
+            case .fetch(let height):
+                if let certificate = surroundings.fetch(height) { events.insist(.certificate(certificate)) }
             case .answer(let request, let answer):
                 surroundings.crashPoint(.beforeAnswer)
                 self.answer(request, answer)

@@ -53,6 +53,29 @@ import Testing
         }
     }
 
+    /// The root of a block's list holds its length, so nothing of a path may change.
+    @Test(arguments: [(0, 1), (0, 2), (0, 3), (4, 5), (2, 3), (2, 6), (12, 13), (6, 13)])
+    func changedPathMissesTheCountedRoot(index: Int, count: Int) {
+        let list = Array(leaves.prefix(count))
+        let path = MerkleTree.path(of: index, in: list)
+        let root = MerkleTree.countedRoot(of: list)
+        #expect(path.countedRoot(leaf: list[index]) == root)
+        for (bit, bytes) in bitFlips(of: path.canonicalBytes).enumerated() {
+            guard let changed = try? MerklePath(canonicalBytes: bytes) else { continue }
+            #expect(changed.countedRoot(leaf: list[index]) != root, "bit \(bit)")
+        }
+    }
+
+    /// By the bare root alone, the third leaf of three could be shown as the second of two.
+    @Test func placeIsProvedByTheCountedRoot() throws {
+        let list = Array(leaves.prefix(3))
+        let path = MerkleTree.path(of: 2, in: list)
+        let moved = MerklePath(index: 1, count: 2, siblings: path.siblings)
+        #expect(moved.root(leaf: list[2]) == MerkleTree.root(of: list))
+        #expect(moved.countedRoot(leaf: list[2]) != MerkleTree.countedRoot(of: list))
+        #expect(MerkleTree.countedRoot(of: []) == .zero)
+    }
+
     @Test func pathOfTheWrongShapeHasNoRoot() {
         let siblings = MerkleTree.path(of: 3, in: Array(leaves.prefix(7))).siblings
         #expect(MerklePath(index: 3, count: 7, siblings: Array(siblings.dropLast())).root(leaf: leaves[3]) == nil)

@@ -38,3 +38,14 @@ func bitFlips(of bytes: [UInt8]) -> [[UInt8]] {
         return changed
     }
 }
+
+/// Copies of `bytes` with one byte changed: each byte by one of its bits, and by all of them.
+func byteFlips(of bytes: [UInt8]) -> [[UInt8]] {
+    bytes.indices.flatMap { index in
+        [UInt8(1) << UInt8(index % 8), 0xFF].map { (mask: UInt8) in
+            var changed = bytes
+            changed[index] ^= mask
+            return changed
+        }
+    }
+}

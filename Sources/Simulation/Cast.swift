@@ -1,0 +1,87 @@
+public import Chain
+public import Crypto
+public import Ledger
+
+/// Who takes part: a genesis, its keys, and the people of a small bank, all from numbers alone.
+public struct Cast: Sendable {
+    public let genesis: Genesis
+    public let genesisHash: Digest
+    public let set: ValidatorSet
+    public let votingKeys: [SecretKey]
+    public let issuingKeys: [SecretKey]
+    public let people: [(id: AccountID, key: SecretKey)]
+    public let units: [UnitCode]
+
+    public static let genesisTime: UInt64 = 1_800_000_000_000
+
+    public init(validators: Int, people: Int = 6) {
+        func key(_ kind: UInt8, _ index: Int) -> SecretKey {
+            SecretKey(seed: [kind, UInt8(index)] + [UInt8](repeating: 7, count: 30))
+        }
+        let votingKeys = (0..<validators).map { key(1, $0) }
+        let issuingKeys = (0..<validators).map { key(2, $0) }
+        let organisations = (0..<validators).map { index in
+            GenesisOrganisation(
+                id: OrganisationID(UInt32(index + 1)), name: "Organisation \(index + 1)",
+                votingKey: votingKeys[index].publicKey, issuingKey: issuingKeys[index].publicKey,
+                governingKey: key(3, index).publicKey, quota: 1_000_000_000)
+        }
+        self.votingKeys = votingKeys
+        self.issuingKeys = issuingKeys
+        genesis = Genesis(
+            chain: "simulated", time: Self.genesisTime, orderingEpoch: [UInt8](repeating: 9, count: 16),
+            organisations: organisations)
+        genesisHash = genesis.hash
+        set = ValidatorSet(genesis)
+        self.people = (0..<people).map { index in
+            (AccountID(bytes: [UInt8](repeating: UInt8(index + 1), count: 16)), key(4, index))
+        }
+        units = (0..<min(2, validators)).map { UnitCode("UNIT\($0 + 1)")! }
+    }
+
+    public func organisation(_ index: Int) -> OrganisationID { OrganisationID(UInt32(index + 1)) }
+
+    /// A transaction that an organisation signs by its issuing key.
+    public func issue(_ organisation: Int, nonce: UInt64, validUntil: UInt64, _ operations: [Operation]) -> Transaction
+    {
+        let signer = Signer(.organisation(self.organisation(organisation)), issuingKeys[organisation].publicKey)
+        return Transaction(
+            signing: TransactionBody(nonce: nonce, validUntil: validUntil, signers: [signer], operations: operations),
+            genesis: genesisHash, keys: [issuingKeys[organisation]])
+    }
+
+    /// A transaction that a person signs.
+    public func spend(_ person: Int, nonce: UInt64, validUntil: UInt64, _ operations: [Operation]) -> Transaction {
+        let signer = Signer(.account(people[person].id), people[person].key.publicKey)
+        return Transaction(
+            signing: TransactionBody(nonce: nonce, validUntil: validUntil, signers: [signer], operations: operations),
+            genesis: genesisHash, keys: [people[person].key])
+    }
+
+    /// The same body under signatures that do not match.
+    public static func garbled(_ transaction: Transaction) -> Transaction {
+        Transaction(
+            body: transaction.body,
+            signatures: transaction.signatures.map { signature in
+                var bytes = signature.bytes
+                bytes[7] ^= 1
+                return Signature(bytes: bytes)
+            })
+    }
+
+    /// What the bank does first: each unit's program, and everybody's account.
+    public func foundation(validUntil: UInt64) -> [Transaction] {
+        let programs = units.enumerated().map { index, unit in
+            issue(
+                index, nonce: UInt64(index), validUntil: validUntil,
+                [
+                    .publish(
+                        Program(unit: unit, currency: "EUR", faceMinor: 1, facePoints: 1), issuer: organisation(index))
+                ])
+        }
+        let lines = people.map { OpenLine(account: $0.id, credential: $0.key.publicKey) }
+        let open = issue(
+            0, nonce: 100, validUntil: validUntil, [.open(OpenList(organisation: organisation(0), lines: lines))])
+        return programs + [open]
+    }
+}

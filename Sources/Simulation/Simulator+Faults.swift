@@ -1,0 +1,136 @@
+import Chain
+import Crypto
+import Ledger
+import Node
+import Ordering
+import Storage
+
+/// What goes wrong: crashes, clocks, and those who mean harm.
+extension Simulator {
+    func crash(_ node: SimulatedNode) {
+        let (kept, lost) = node.disk.crash(&random)
+        note("n\(node.index) CRASH, \(kept) batches kept, \(lost) lost")
+        node.core = nil
+        node.life += 1
+        node.crashes += 1
+        node.writes = []
+        schedule(.restart(node: node.index), in: random.between(1, 4000))
+    }
+
+    /// Starts a process on the node's disk, by the same path as production.
+    func open(_ node: SimulatedNode) throws(Failure) {
+        node.life += 1
+        note("n\(node.index) open, order at \(log.head)")
+        let opened: (core: NodeCore, effects: [Effect])
+        do throws(StorageError) {
+            opened = try NodeCore.open(
+                store: node.disk, genesis: cast.genesis, configuration: configuration(node),
+                epoch: OrderingEpoch(genesis: cast.genesis), logHead: log.head, now: node.clock(now))
+        } catch {
+            throw Failure(.opens, "node \(node.index): \(error)")
+        }
+        node.core = opened.core
+        try checker.checkTables(BlockStore(node.disk))
+        try carryOut(opened.effects, of: node)
+    }
+
+    func configuration(_ node: SimulatedNode) -> NodeCore.Configuration {
+        var configuration = NodeCore.Configuration(
+            validator: cast.organisation(node.index), votingKey: cast.votingKeys[node.index])
+        configuration.stepMilliseconds = 5
+        if scenario.planted == .signerCountedTwice { configuration.votes = CarelessVotes() }
+        configuration.readEntriesMax = 1 + random.below(8)
+        return configuration
+    }
+
+    // MARK: Clocks
+
+    func scheduleJump() { schedule(.jump(node: random.below(nodes.count)), in: random.between(500, 10_000)) }
+
+    func jump(_ node: SimulatedNode) {
+        guard isStormy else { return }
+        // One clock may be far off. Where those of a quorum's half are far ahead, block time is, and comes back by
+        // itself only when real time has caught up.
+        let isFar = node.index == 0 && nodes.count > 1 && !scenario.hasByzantine && random.chance(perMille: 500)
+        let bound = isFar ? 3_600_000 : 20_000
+        node.offset = Int64(random.below(2 * bound)) - Int64(bound)
+        // No clock here stands before the chain was made.
+        node.offset = max(node.offset, -Int64(now))
+        note("n\(node.index) clock is off by \(node.offset)")
+        scheduleJump()
+    }
+
+    /// All that went wrong comes right.
+    func calm() throws(Failure) {
+        note("calm")
+        isStormy = false
+        checker.target = log.head
+        for node in honest {
+            node.offset = Int64(node.index)
+            if node.core == nil { schedule(.restart(node: node.index), in: 1) }
+        }
+    }
+
+    // MARK: Harm
+
+    /// Somebody who may write to the order puts something there that is no entry, or one that must not count.
+    func plantGarbage() {
+        guard isStormy else { return }
+        let position = log.head + 1
+        let previous = log.entries.last.map { Entry.hash(raw: $0) } ?? cast.genesisHash
+        let kind = random.below(6)
+        // Whoever signs as a validator here is the Byzantine one, or has stolen a key.
+        let thief = nodes.count - 1
+        func entry(
+            at position: UInt64, previous: Digest, certificate: Certificate? = nil, key: SecretKey? = nil,
+            _ transactions: [Transaction] = []
+        ) -> [UInt8] {
+            Entry(
+                position: position, previous: previous, proposer: cast.organisation(thief), certificate: certificate,
+                transactions: transactions
+            ).signed(genesis: cast.genesisHash, key: key ?? cast.votingKeys[thief])
+        }
+        let bytes: [UInt8]
+        switch kind {
+        case 0: bytes = random.bytes(random.below(300))
+        case 1: bytes = entry(at: position, previous: previous, key: cast.issuingKeys[0])
+        case 2: bytes = entry(at: position + 1, previous: previous)
+        case 3: bytes = entry(at: position, previous: cast.genesisHash == previous ? .zero : cast.genesisHash)
+        case 4:
+            bytes = entry(
+                at: position, previous: previous, certificate: checker.badCertificate(&random),
+                bank.submitted(&random).map { [$0] } ?? [])
+        default:
+            // A good body under a bad signature, beside or before the good one.
+            let transaction = bank.submitted(&random)
+            bytes = entry(
+                at: position, previous: previous,
+                transaction.map { random.chance(perMille: 500) ? [Cast.garbled($0), $0] : [Cast.garbled($0)] } ?? [])
+        }
+        note("order: garbage \(kind) at \(position)")
+        order(bytes, position)
+        schedule(.garbage, in: random.between(100, 10_000))
+    }
+
+    /// The Byzantine validator answers an honest vote with votes of its own: right ones, wrong ones, bad signatures,
+    /// the same at another time, different things to different nodes.
+    func byzantineHears(_ vote: Vote) {
+        let liar = nodes.count - 1
+        for node in honest {
+            for _ in 0..<random.below(3) {
+                let header = random.chance(perMille: 600) ? vote.header : SHA256.hash(vote.header.bytes)
+                let height = vote.height + UInt64(random.chance(perMille: 200) ? random.below(20) : 0)
+                var lie = Vote(
+                    signing: header, height: height, epoch: vote.epoch, time: vote.time + UInt64(random.below(100_000)),
+                    genesis: cast.genesisHash, validator: cast.organisation(liar), key: cast.votingKeys[liar])
+                if random.chance(perMille: 200) {
+                    lie = Vote(
+                        epoch: lie.epoch, height: lie.height, header: lie.header, time: lie.time,
+                        validator: random.chance(perMille: 500) ? lie.validator : vote.validator,
+                        signature: Signature(bytes: random.bytes(64)))
+                }
+                carry(lie, to: node)
+            }
+        }
+    }
+}

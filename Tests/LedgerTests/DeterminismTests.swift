@@ -1,0 +1,51 @@
+import Canonical
+import Crypto
+import Testing
+
+@testable import Ledger
+
+/// The same blocks give the same bytes in every process, whatever its hash seed, in debug and in release builds.
+struct DeterminismTests {
+    /// Digest over all outputs of the corpus. Every process hashes with another seed, so one that agrees with this
+    /// constant agrees with all others. It changes with the rules, with the format and with the workload alone.
+    static let golden = "f718153b83866c3d09e9b389ffebb0fefe3e4e714058f2d0999647c7554320b3"
+
+    @Test func aLongCorpusGivesTheGoldenDigest() {
+        var workload = Workload(seed: 15, accountsMax: 80)
+        var model = Model(workload.genesis, releasesMax: Workload.releasesMax)
+        let store = TestStore()
+        store.apply(Ledger.genesisChanges(workload.genesis))
+        var ledger = Ledger(genesis: workload.genesis, loader: { store.row($0, $1) })
+        ledger.releasesMax = Workload.releasesMax
+        var chained = workload.genesis.hash
+        var time = workload.genesis.time
+        for _ in 0..<400 {
+            time += workload.step()
+            let inputs = workload.block(model, time: time, count: 25)
+            workload.learn(model.block(time: time, inputs))
+            let output = ledger.execute(height: ledger.height + 1, time: time, inputs)
+            store.apply(output.changes, replaysLeft: output.replaysLeft)
+            ledger.stored(upTo: ledger.height)
+            chained = SHA256.hash(chained.bytes, output.bytes)
+        }
+        #expect(chained.description == Self.golden)
+    }
+
+    /// The order of the inputs is the entry's, and only freezes and revocations go first.
+    @Test func receiptsStandInTheEntrysOrder() throws {
+        var book = Book.standard()
+        let transactions = [
+            book.transaction([Book.first], [Book.pay(1)]),
+            book.transaction([Book.second], [.freeze(account: Book.two)]),
+            book.transaction([Book.second], [Book.pay(1, from: Book.two, to: Book.one)]),
+            // Not all of its operations are a freeze, so it waits its turn.
+            book.transaction([Book.first], [.freeze(account: Book.one), .unfreeze(account: Book.one)]),
+            book.transaction([Book.first], [Book.pay(2)]),
+        ]
+        let output = book.block(inputs: transactions.map { Ledger.Input($0, signaturesVerify: true) })
+        #expect(output.receipts.map(\.transaction) == transactions.map(\.id))
+        #expect(output.receipts.map(\.code) == [.done, .done, .accountFrozen, .done, .done])
+        #expect(output.burnt.map(\.index) == [0, 1, 2, 3, 4])
+        #expect(output.changes.map(\.table.rawValue) == output.changes.map(\.table.rawValue).sorted())
+    }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Simulation
+import Testing
+
+/// Every failure names its seed; `LIANFEN_SEED=n swift test --filter SimulatorTests/storms` plays it again.
+@Suite("simulator") struct SimulatorTests {
+    private static let environment = ProcessInfo.processInfo.environment
+
+    /// A hundred, two thousand in a soak, or the one that is named.
+    private static let seeds: [UInt64] =
+        if let seed = environment["LIANFEN_SEED"].flatMap({ UInt64($0) }) {
+            [seed]
+        } else {
+            Array(1...(environment["LIANFEN_SOAK"] == nil ? 100 : 2000))
+        }
+
+    @Test func storms() {
+        var failures: [String] = []
+        for seed in Self.seeds where failures.count < 3 {
+            do { _ = try Simulator(.storm(seed: seed)).run() } catch { failures.append("\(error)") }
+        }
+        #expect(failures.isEmpty, "\(failures.joined(separator: "\n\n"))")
+    }
+
+    @Test(arguments: [3, 17] as [UInt64]) func aSeedPlaysTheSameAgain(_ seed: UInt64) throws {
+        let first = try Simulator(.storm(seed: seed)).run()
+        let second = try Simulator(.storm(seed: seed)).run()
+        #expect(first.digest == second.digest)
+        #expect(first.events == second.events)
+        #expect(try Simulator(.storm(seed: seed + 1)).run().digest != first.digest)
+    }
+
+    /// Runs seeds until one fails.
+    private func find(_ bug: PlantedBug, without: Set<Check> = []) -> Violation? {
+        for seed in 1...30 as ClosedRange<UInt64> {
+            var scenario = Scenario(seed: seed)
+            scenario.planted = bug
+            scenario.without = without
+            do { _ = try Simulator(scenario).run() } catch { return error }
+        }
+        return nil
+    }
+
+    @Test(arguments: [
+        (PlantedBug.syncIgnored, Check.voteDurable), (.voteBeforeLock, .voteDurable),
+        (.signerCountedTwice, .certificateValid), (.rangeSkipped, .headersEqual),
+    ])
+    func aPlantedBugIsFound(_ bug: PlantedBug, _ check: Check) throws {
+        let found = try #require(find(bug), "\(bug) was not found")
+        #expect(found.check == check, "\(found)")
+        #expect(!found.trace.isEmpty)
+        #expect("\(found)".contains("seed \(found.seed)"))
+    }
+
+    @Test func aFailurePlaysTheSameAgain() throws {
+        let found = try #require(find(.voteBeforeLock))
+        #expect(found.description == find(.voteBeforeLock)?.description)
+    }
+
+    @Test(arguments: 1...7) func anyNumberOfValidatorsIsPlayed(_ validators: Int) throws {
+        let outcome = try Simulator(Scenario(seed: 1, validators: validators)).run()
+        #expect(outcome.answered == 30)
+        #expect(outcome.crashes > 0)
+    }
+
+    /// What a lost lock leads to is found too: the same validator says something else after its restart.
+    @Test func aLostLockIsFoundByWhatIsSaidTwice() throws {
+        let found = try #require(find(.syncIgnored, without: [.voteDurable, .noHalt]))
+        #expect(found.check == .oneVote, "\(found)")
+    }
+}

@@ -1,0 +1,226 @@
+import Canonical
+import Chain
+import Crypto
+import Ledger
+import Node
+import Ordering
+import Simulation
+import Storage
+
+/// Nodes over one order, without faults but those that a test makes: everything happens at once and in order, time
+/// passes when told.
+final class Stage {
+    let cast: Cast
+    var log = SimulatedLog()
+    var members: [Member] = []
+    /// The clock of all of them.
+    var now = Cast.genesisTime + 1000
+    /// Whether a vote reaches a member.
+    var carries: (Vote, _ to: Int) -> Bool = { _, _ in true }
+    /// Members without a key, that only follow.
+    var followers: Set<Int> = []
+    /// Whether a member hears that something was ordered.
+    var wakes: (Int) -> Bool = { _ in true }
+    /// What becomes of a member's write of block and lock.
+    var lockFate: (_ member: Int, _ height: UInt64) -> LockFate = { _, _ in .done }
+    private var inbox: [(member: Int, life: Int, event: Event)] = []
+    private var requests: UInt64 = 0
+
+    enum LockFate {
+        case done
+        /// The power goes before anything is written.
+        case lost
+        /// The power goes when it is durable, before anybody is told.
+        case unsaid
+    }
+
+    final class Member {
+        var disk = SimulatedDisk()
+        var core: NodeCore?
+        var life = 0
+        var wakeAt: UInt64?
+        /// All that ever left it, under any process.
+        var sent: [Vote] = []
+        var answers: [UInt64: Answer] = [:]
+        var certified: [CertifiedBlock] = []
+        var halted: Halt?
+        var steps = 0
+    }
+
+    init(validators: Int = 4, opening: Bool = true) throws {
+        cast = Cast(validators: validators)
+        members = (0..<validators).map { _ in Member() }
+        if opening {
+            for index in members.indices { try open(index) }
+            run()
+        }
+    }
+
+    func open(_ index: Int) throws {
+        let member = members[index]
+        let (core, effects) = try NodeCore.open(
+            store: member.disk, genesis: cast.genesis,
+            configuration: .init(
+                validator: cast.organisation(index), votingKey: followers.contains(index) ? nil : cast.votingKeys[index]
+            ),
+            epoch: OrderingEpoch(genesis: cast.genesis), logHead: log.head, now: now)
+        member.core = core
+        member.life += 1
+        carryOut(effects, index)
+    }
+
+    func kill(_ index: Int) {
+        var random = SeededRandom(seed: 1)
+        _ = members[index].disk.crash(&random)
+        members[index].core = nil
+        members[index].wakeAt = nil
+    }
+
+    func post(_ event: Event, to index: Int) { inbox.append((index, members[index].life, event)) }
+
+    @discardableResult
+    func submit(_ transaction: Transaction, to index: Int) -> UInt64 {
+        requests += 1
+        post(.submit(transaction, request: requests), to: index)
+        run()
+        return requests
+    }
+
+    /// Puts bytes in the order as somebody outside would.
+    func order(_ bytes: [UInt8]) {
+        precondition(log.append(bytes, at: log.head + 1) == .appended, "the next position is free")
+        for index in members.indices where wakes(index) { post(.wake, to: index) }
+        run()
+    }
+
+    /// An entry at the next position, signed by a validator's key.
+    func entry(_ transactions: [Transaction], certificate: Certificate? = nil, by index: Int = 0) -> [UInt8] {
+        Entry(
+            position: log.head + 1, previous: log.entries.last.map { Entry.hash(raw: $0) } ?? cast.genesisHash,
+            proposer: cast.organisation(index), certificate: certificate, transactions: transactions
+        ).signed(genesis: cast.genesisHash, key: cast.votingKeys[index])
+    }
+
+    /// All that follows at this moment.
+    func run() {
+        while !inbox.isEmpty {
+            let next = inbox.removeFirst()
+            let member = members[next.member]
+            guard member.core != nil, member.life == next.life else { continue }
+            member.steps += 1
+            carryOut(member.core!.step(next.event, now: now), next.member)
+        }
+    }
+
+    /// Time passes, and nodes are woken as they wished.
+    func pass(_ milliseconds: UInt64) {
+        let end = now + milliseconds
+        while let at = members.compactMap(\.wakeAt).min(), at <= end {
+            now = max(now, at)
+            for (index, member) in members.enumerated() where member.wakeAt.map({ $0 <= now }) ?? false {
+                member.wakeAt = nil
+                post(.tick, to: index)
+            }
+            run()
+        }
+        now = max(now, end)
+    }
+
+    private func carryOut(_ effects: [Effect], _ index: Int) {
+        let member = members[index]
+        for effect in effects where member.core != nil {
+            switch effect {
+            case .verify(let transactions):
+                let results = transactions.map {
+                    (envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
+                }
+                post(.signatures(results), to: index)
+            case .append(let bytes, let position):
+                let result = log.append(bytes, at: position)
+                post(.appended(position: position, result), to: index)
+                if result == .appended {
+                    for other in members.indices where wakes(other) { post(.wake, to: other) }
+                }
+            case .read(let from, let max): post(.log(log.read(from: from, max: max)), to: index)
+            case .lock(let batch, let height):
+                switch lockFate(index, height) {
+                case .lost: kill(index)
+                case .unsaid:
+                    try? member.disk.write(batch, synced: true)
+                    kill(index)
+                case .done:
+                    try? member.disk.write(batch, synced: true)
+                    post(.locked(height: height), to: index)
+                }
+            case .commit(let batch, let height):
+                try? member.disk.write(batch, synced: false)
+                post(.committed(height: height), to: index)
+            case .send(let vote):
+                member.sent.append(vote)
+                for other in members.indices where other != index && carries(vote, other) {
+                    post(.vote(vote), to: other)
+                }
+            case .fetch(let height):
+                for (other, peer) in members.enumerated() where other != index && peer.core != nil {
+                    if let found = try? BlockStore(peer.disk).certificate(above: height) {
+                        post(.certificate(found), to: index)
+                        break
+                    }
+                }
+            case .answer(let request, let answer): member.answers[request] = answer
+            case .certified(let block): member.certified.append(block)
+            case .wakeAt(let time): member.wakeAt = time
+            case .halt(let reason): member.halted = reason
+            }
+        }
+    }
+
+    // MARK: Looking
+
+    func status(_ index: Int) -> NodeCore.Status { members[index].core!.status }
+
+    func receipt(_ request: UInt64, at index: Int) -> (receipt: Receipt, place: Place)? {
+        guard case .receipt(let receipt, let place)? = members[index].answers[request] else { return nil }
+        return (receipt, place)
+    }
+
+    func header(_ height: UInt64, at index: Int) throws -> Header? {
+        try BlockStore(members[index].disk).header(height)
+    }
+
+    /// Heights of which a member said two things.
+    func saidTwice(_ index: Int) -> [UInt64] {
+        var said: [UInt64: Vote] = [:]
+        var twice: [UInt64] = []
+        for vote in members[index].sent {
+            if let before = said[vote.height], before != vote { twice.append(vote.height) }
+            said[vote.height] = vote
+        }
+        return twice
+    }
+
+    func vote(_ header: Digest, height: UInt64, by index: Int, later: UInt64 = 0) -> Vote {
+        Vote(
+            signing: header, height: height, epoch: 0, time: now + later, genesis: cast.genesisHash,
+            validator: cast.organisation(index), key: cast.votingKeys[index])
+    }
+
+    /// Programs and accounts, so that people can earn.
+    func found() {
+        for transaction in cast.foundation(validUntil: now + 60_000) { submit(transaction, to: 0) }
+    }
+
+    /// One person earns; a new order each time.
+    func earning(_ order: UInt8, amount: UInt64 = 10, validFor: UInt64 = 60_000) -> Transaction {
+        let line = AccrualLine(
+            account: cast.people[0].id, key: NaturalKey(source: SourceID("till")!, order: [order]), amount: amount,
+            pending: false)
+        return cast.issue(
+            0, nonce: 10_000 + UInt64(order), validUntil: now + validFor,
+            [.accrue(AccrueList(unit: cast.units[0], lines: [line]))])
+    }
+
+    func balance(_ person: Int, at index: Int) throws -> UInt64 {
+        try BlockStore(members[index].disk).holding(cast.people[person].id, cast.units[0])?.summary.available ?? 0
+    }
+}
