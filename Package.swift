@@ -93,7 +93,7 @@ var targets: [Target] = [
         "CrashTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "CrashKit",
-            "CrashLoad",
+            "CrashLoad", "lianfen",
         ]),
     tests("ProjectTests", []),
 ]

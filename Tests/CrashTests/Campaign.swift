@@ -105,7 +105,7 @@ final class Campaign {
     func killedAtRandom() throws {
         let isEarly = Int.random(in: 0..<4, using: &random) == 0
         let child = try start(waits: !isEarly)
-        listen(child, for: .milliseconds(Int.random(in: 0...80, using: &random)))
+        listen(child, for: .milliseconds(Int.random(in: 0...120, using: &random)))
         _ = finish(child, SIGKILL)
     }
 

@@ -11,13 +11,7 @@ final class Child {
     private(set) var isOver = false
     private let started = ContinuousClock.now
 
-    /// The binary stands beside the test's own.
-    private static let binary: String = {
-        let arguments = CommandLine.arguments
-        let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
-        let beside = URL(fileURLWithPath: bundle ?? "/proc/self/exe").resolvingSymlinksInPath()
-        return beside.deletingLastPathComponent().appendingPathComponent("CrashLoad").path
-    }()
+    private static let binary = Built.path("CrashLoad")
 
     struct Failed: Error, CustomStringConvertible {
         let description: String
@@ -102,5 +96,15 @@ final class Child {
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         isOver = true
         return status
+    }
+}
+
+/// Programs of this package, which stand beside the tests' own.
+enum Built {
+    static func path(_ name: String) -> String {
+        let arguments = CommandLine.arguments
+        let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
+        let beside = URL(fileURLWithPath: bundle ?? "/proc/self/exe").resolvingSymlinksInPath()
+        return beside.deletingLastPathComponent().appendingPathComponent(name).path
     }
 }
