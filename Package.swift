@@ -96,8 +96,8 @@ var targets: [Target] = [
     tests(
         "CrashTests",
         [
-            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "CrashKit",
-            "CrashLoad", "lianfen",
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
+            "CrashKit", "CrashLoad", "lianfen",
         ]),
     tests("ProjectTests", []),
 ]

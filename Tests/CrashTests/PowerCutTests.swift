@@ -45,7 +45,7 @@ import Testing
                 let child = try campaign.start([CrashProcess.plantVariable: plant?.rawValue ?? ""])
                 campaign.listen(child, for: .milliseconds(Int.random(in: 10...150, using: &random)))
                 child.pause()
-                campaign.listen(child, for: .milliseconds(1))
+                campaign.listen(child)
                 try disk.cut()
                 campaign.finish(child, SIGKILL)
                 try disk.restart()
