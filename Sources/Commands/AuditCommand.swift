@@ -33,7 +33,8 @@ enum AuditCommand {
             let store = try RocksDBStore(
                 directory: ChainDirectory.storePath(directory.path, id), mode: .readOnly)
             defer { store.close() }
-            let bar = ProgressBar(console, "audit", unit: "blocks")
+            let bar = ProgressBar(
+                console, "audit", unit: "blocks", total: Int(clamping: try BlockStore(store).height()))
             let report = try Audit.run(
                 store, trusted: trusted ?? directory.genesis, progress: { height, _ in bar.set(Int(height)) },
                 isCancelled: { stop.isRequested })

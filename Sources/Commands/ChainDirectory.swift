@@ -114,14 +114,23 @@ struct ChainDirectory {
 
     /// An organisation with its issuing key.
     func issuer(_ id: OrganisationID) throws -> Author {
-        let file = Self.keyPath(path, id, "issuing")
+        try checkIssuer(id)
+        return Author(.organisation(id), try Self.readKey(Self.keyPath(path, id, "issuing"), passphrase))
+    }
+
+    func checkIssuer(_ id: OrganisationID) throws {
         guard genesis.organisations.contains(where: { $0.id == id }) else {
             throw CommandError(
                 code: "organisation-unknown",
                 reason: "this chain has no \(id); it has 1 to \(genesis.organisations.count)"
             )
         }
-        return Author(.organisation(id), try Self.readKey(file, passphrase))
+        let file = Self.keyPath(path, id, "issuing")
+        guard Files.exists(file) else {
+            throw CommandError(
+                code: "key-missing", field: file,
+                reason: "the issuing key of \(id) is not here, so nothing can be issued in its name")
+        }
     }
 
     static func readKey(_ file: String, _ passphrase: Passphrase) throws -> SecretKey {

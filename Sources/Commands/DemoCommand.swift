@@ -17,7 +17,8 @@ enum DemoCommand {
         details: """
             Makes a development chain of four organisations, or goes on with the one that is there, and lets a few \
             hundred members buy, return, give and redeem. Every block is certified by a quorum of the four. With \
-            --orders a real file is played instead. Ctrl-C stops it.
+            --orders a real file is played instead. Ctrl-C is the ordinary end, with exit code 0 (4 where it cut a \
+            file short); a second start goes on from there.
             """,
         options: [
             .path("dir", placeholder: "DIR", .fallback("lianfen-demo"), help: "the demo's directory"),
@@ -61,21 +62,23 @@ enum DemoCommand {
                 "\(consortium.runners.count) organisations certify blocks in this process. Ctrl-C stops; a second "
                     + "start goes on from there.")
             let screen = DemoScreen(console, figures, consortium)
+            var isCutShort = false
             if let orders = parsed.text("orders"), let mapping = parsed.text("mapping") {
-                try play(orders, mapping, directory, consortium, console, stop)
+                isCutShort = try play(orders, mapping, directory, consortium, console, stop)
             } else {
                 var traffic = try DemoTraffic(directory, consortium, perSecond: parsed.requiredNumber("rate"))
                 try traffic.run(screen, stop)
             }
             try screen.finish()
-            return .ok
+            return isCutShort ? .interrupted : .ok
         }
     }
 
+    /// Imports a file into the demo's chain; answers whether it was stopped before the file's end.
     private static func play(
         _ file: String, _ mappingFile: String, _ directory: ChainDirectory, _ consortium: Consortium,
         _ console: Console, _ stop: StopRequest
-    ) throws {
+    ) throws -> Bool {
         let mapping = try Mapping(json: try Files.read(mappingFile, max: 1 << 20))
         let reader = try OrderReader(mapping: mapping, file: file)
         let rejects = try RejectsWriter(path: directory.path + "/demo.rejects.csv")
@@ -83,10 +86,11 @@ enum DemoCommand {
         defer { people.close() }
         let bar = ProgressBar(console, "orders", unit: "orders")
         var importer = try Importer(directory, mapping, reader, people, consortium, rejects)
-        let totals = try importer.run(bar, stop)
+        let totals = try importer.run(bar, stop) { console.note($0) }
         try rejects.finish()
         bar.finish()
         console.note(totals.text(rejects: rejects.count > 0 ? rejects.path : nil))
+        return totals.stopped
     }
 }
 

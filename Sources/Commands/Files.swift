@@ -28,6 +28,20 @@ enum Files {
         }
     }
 
+    /// Lines of a file, whatever they hold; nil where it cannot be read. For a progress bar's total.
+    static func lineCount(_ path: String) -> Int? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var lines = 0
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            if count <= 0 { return count == 0 ? lines : nil }
+            for byte in buffer[0..<count] where byte == 0x0A { lines += 1 }
+        }
+    }
+
     /// Writes a file for its owner's eyes only, synced, under its name only once it is whole.
     static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws {
         let partial = path + ".partial"
@@ -76,8 +90,10 @@ enum Files {
 
     static func failure(_ doing: String, _ path: String) -> CommandError {
         let code = errno
+        // A file that is not there is wrong input; all else is the machine.
         return CommandError(
-            code: "file", field: path, reason: "cannot \(doing): \(String(cString: strerror(code)))",
-            exit: .environment)
+            code: code == ENOENT ? "file-notFound" : "file", field: path,
+            reason: "cannot \(doing): \(String(cString: strerror(code)))",
+            exit: code == ENOENT ? .refused : .environment)
     }
 }

@@ -28,11 +28,12 @@ enum ImportCommand {
         let name = file.split(separator: "/").last.map(String.init) ?? file
         let rejectsPath = parsed.text("rejects") ?? "\(directory.path)/\(name).rejects.csv"
         let stop = Signals.install()
-        let bar = ProgressBar(console, "import", unit: "orders")
-        var totals: ImportTotals
+        // Breaks inside quotes count too, so a file that has them ends a little early.
+        let bar = ProgressBar(console, "import", unit: "orders", total: Files.lineCount(file).map { max($0 - 1, 0) })
+        let totals: ImportTotals
         if parsed.flag("dry-run") {
             totals = try directory.withTables { tables in
-                try DryRun(mapping, reader, tables).run(bar, stop)
+                try DryRun(directory, mapping, reader, tables).run(bar, stop)
             }
         } else {
             let rejects = try RejectsWriter(path: rejectsPath)
@@ -40,12 +41,11 @@ enum ImportCommand {
             defer { people.close() }
             totals = try directory.withConsortium { consortium in
                 var importer = try Importer(directory, mapping, reader, people, consortium, rejects)
-                return try importer.run(bar, stop)
+                return try importer.run(bar, stop) { console.note($0) }
             }
             try rejects.finish()
         }
         bar.finish()
-        totals.stopped = stop.isRequested
         console.answer(totals.json, text: totals.text(rejects: totals.rejected > 0 ? rejectsPath : nil))
         return totals.stopped ? .interrupted : .ok
     }

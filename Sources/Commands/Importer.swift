@@ -23,8 +23,8 @@ struct Importer {
     private var totals = ImportTotals()
     private var authors: [OrganisationID: Author] = [:]
 
-    /// Openings are limited by the minute; a run waits this often for the next one.
-    private static let openingWaitsMax = 120
+    /// Openings are limited by the minute; this long without a single one, a run gives up.
+    private static let openingWaitSecondsMax = 180
 
     init(
         _ directory: ChainDirectory, _ mapping: Mapping, _ reader: OrderReader, _ people: People,
@@ -46,28 +46,41 @@ struct Importer {
         return source
     }
 
-    mutating func run(_ bar: ProgressBar, _ stop: StopRequest) throws -> ImportTotals {
+    /// - Parameter note: told where the run has to wait for something.
+    mutating func run(
+        _ bar: ProgressBar, _ stop: StopRequest, note: (String) -> Void
+    ) throws -> ImportTotals {
         for program in mapping.programs {
             let id = OrganisationID(program.organisation)
             if authors[id] == nil { authors[id] = try directory.issuer(id) }
         }
         try publishMissing()
         var batch: [Order] = []
-        while !stop.isRequested, let row = try reader.next() {
+        var isAtEnd = false
+        while !stop.isRequested {
+            guard let row = try reader.next() else {
+                isAtEnd = true
+                break
+            }
             bar.advance()
             switch row {
             case .order(let order):
                 totals.count(order, \.orders)
                 batch.append(order)
                 if batch.count == ListBounds.linesMax {
-                    try credit(batch)
+                    guard try credit(batch, stop, note) else { return stopped() }
                     batch = []
                 }
             case .earnsNothing: totals.nothingEarned += 1
             case .rejected(let reject): try self.reject(reject)
             }
         }
-        if !batch.isEmpty { try credit(batch) }
+        guard batch.isEmpty ? true : try credit(batch, stop, note), isAtEnd else { return stopped() }
+        return totals
+    }
+
+    private mutating func stopped() -> ImportTotals {
+        totals.stopped = true
         return totals
     }
 
@@ -80,21 +93,34 @@ struct Importer {
 
     private func publishMissing() throws {
         for program in mapping.programs {
-            let wanted = try ledgerProgram(program)
+            guard let wanted = try Self.missing(program, of: mapping, in: consortium.first.blocks) else { continue }
             let issuer = OrganisationID(program.organisation)
-            if let unit = try consortium.first.blocks.unit(wanted.unit) {
-                guard unit.issuer == issuer, unit.decimals == wanted.decimals, unit.currency == wanted.currency else {
-                    throw CommandError(
-                        code: "program-differs", field: program.code,
-                        reason: "the chain has a unit of this code with another issuer, decimals or currency")
-                }
-                continue
-            }
             _ = try Submission.receipt(submit([.publish(wanted, issuer: issuer)], issuer)())
         }
     }
 
-    private func ledgerProgram(_ program: Mapping.Program) throws -> Program {
+    /// The program as it is to be published; nil where the chain has its unit.
+    /// - Throws: where the chain has a unit of that code that is not this one.
+    static func missing(
+        _ program: Mapping.Program, of mapping: Mapping, in tables: BlockStore
+    ) throws -> Program? {
+        let wanted = try ledgerProgram(program, of: mapping)
+        guard let unit = try tables.unit(wanted.unit) else { return wanted }
+        func require(_ isSame: Bool, _ what: String, _ there: String, _ here: String) throws {
+            guard !isSame else { return }
+            throw CommandError(
+                code: "program-differs", field: program.code,
+                reason: "the chain has this unit with \(what) \(there), and the mapping says \(here); "
+                    + "use the same, or another code")
+        }
+        let issuer = OrganisationID(program.organisation)
+        try require(unit.issuer == issuer, "the issuer", "\(unit.issuer)", "\(issuer)")
+        try require(unit.decimals == wanted.decimals, "decimals", "\(unit.decimals)", "\(wanted.decimals)")
+        try require(unit.currency == wanted.currency, "the currency", unit.currency, wanted.currency)
+        return nil
+    }
+
+    private static func ledgerProgram(_ program: Mapping.Program, of mapping: Mapping) throws -> Program {
         guard let unit = UnitCode(program.code) else {
             throw MappingError("$.programs", "\(program.code) is no unit code: it begins with a letter")
         }
@@ -117,14 +143,18 @@ struct Importer {
 
     // MARK: Batches
 
-    private mutating func credit(_ orders: [Order]) throws {
-        let lines = try open(orders)
-        let accrued = try accrue(orders, lines)
+    /// Answers false where the run was stopped while it waited; nothing of these orders stands on the chain then.
+    private mutating func credit(_ orders: [Order], _ stop: StopRequest, _ note: (String) -> Void) throws -> Bool {
+        guard let accounts = try open(orders, stop, note) else { return false }
+        let accrued = try accrue(orders, accounts)
         try settle(orders, accrued)
+        return true
     }
 
-    /// Sees to it that everybody has an account; answers each order's.
-    private mutating func open(_ orders: [Order]) throws -> [AccountID] {
+    /// Sees to it that everybody has an account; answers each order's, or nil where the run was stopped.
+    private mutating func open(
+        _ orders: [Order], _ stop: StopRequest, _ note: (String) -> Void
+    ) throws -> [AccountID]? {
         // An unclaimed account takes only the points of who opened it, so a person has one with each issuer.
         let persons = orders.map { "\(issuer(of: $0).number)/\($0.person)" }
         let assigned = try people.accounts(for: persons, source: mapping.source)
@@ -135,26 +165,36 @@ struct Importer {
             if seen.insert(account).inserted { missing[issuer(of: order), default: []].append(account) }
         }
         for (organisation, accounts) in missing.sorted(by: { $0.key < $1.key }) {
-            try open(accounts, organisation)
+            guard try open(accounts, organisation, stop, note) else { return nil }
             try people.markOpened(accounts.map(\.bytes))
         }
         return assigned.map { AccountID(bytes: $0.account) }
     }
 
-    private func open(_ accounts: [AccountID], _ organisation: OrganisationID) throws {
+    private func open(
+        _ accounts: [AccountID], _ organisation: OrganisationID, _ stop: StopRequest, _ note: (String) -> Void
+    ) throws -> Bool {
         var left = accounts
-        for _ in 0..<Self.openingWaitsMax {
+        var secondsWaited = 0
+        while secondsWaited < Self.openingWaitSecondsMax {
             let list = OpenList(
                 organisation: organisation, lines: left.map { OpenLine(account: $0, credential: nil) })
             let (receipt, _) = try Submission.receipt(submit([.open(list)], organisation)())
-            guard case .lines(_, let exceptions)? = receipt.outcomes.first else { return }
+            guard case .lines(_, let exceptions)? = receipt.outcomes.first else { return true }
             let refused = exceptions.filter { $0.result.isRefusal }
             if let other = refused.first(where: { $0.result != .openingsTooMany }) {
                 throw Submission.refusal(other.result)
             }
-            if refused.isEmpty { return }
+            if refused.isEmpty { return true }
+            if refused.count < left.count {
+                note(
+                    "\(organisation) has opened as many accounts as this chain allows it in a minute "
+                        + "(\(consortium.genesis.parameters.openingsPerMinuteMax)); waiting with \(refused.count).")
+                secondsWaited = 0
+            }
             left = refused.map { left[Int($0.index)] }
-            sleep(1)
+            secondsWaited += 1
+            if stop.wait(milliseconds: 1000) { return false }
         }
         throw Submission.refusal(.openingsTooMany)
     }
@@ -275,7 +315,12 @@ struct DryRun {
     private let tables: BlockStore
     private let source: SourceID
 
-    init(_ mapping: Mapping, _ reader: OrderReader, _ tables: BlockStore) throws {
+    /// - Throws: what an import would be refused for before its first order.
+    init(_ directory: ChainDirectory, _ mapping: Mapping, _ reader: OrderReader, _ tables: BlockStore) throws {
+        for program in mapping.programs {
+            try directory.checkIssuer(OrganisationID(program.organisation))
+            _ = try Importer.missing(program, of: mapping, in: tables)
+        }
         self.mapping = mapping
         self.reader = reader
         self.tables = tables
@@ -284,7 +329,11 @@ struct DryRun {
 
     func run(_ bar: ProgressBar, _ stop: StopRequest) throws -> ImportTotals {
         var totals = ImportTotals()
-        while !stop.isRequested, let row = try reader.next() {
+        while let row = try reader.next() {
+            if stop.isRequested {
+                totals.stopped = true
+                break
+            }
             bar.advance()
             switch row {
             case .order(let order):

@@ -29,7 +29,9 @@ public enum LianfenTool {
         case let error as MappingError:
             CommandError(code: "mapping-invalid", field: error.path, reason: error.reason)
         case let error as IntakeError:
-            CommandError(code: "file-\(error.code.rawValue)", field: error.place, reason: error.reason)
+            CommandError(
+                code: "file-\(error.code.rawValue)", field: error.place, reason: error.reason,
+                exit: [.denied, .inputOutput].contains(error.code) ? .environment : .refused)
         case let error as SQLiteError:
             CommandError(code: "people", field: error.place, reason: error.reason, exit: .environment)
         default: nil

@@ -51,13 +51,17 @@ enum ProofCommands {
             }
             let id = try Wallets(directory).account(account)
             let code = try Wallets.unit(unit)
-            proof = try directory.withConsortium { consortium in
-                try Wallets.waitUntilCertified(consortium)
-                guard case .proof(let proof) = consortium.first.prove(id, code) else {
-                    throw CommandError(code: "halted", reason: "the node stopped before it could prove anything")
+            // From the tables, so that it also works beside a running node. Before the first certificate there is
+            // nothing to prove, and a node has to run for a moment.
+            proof =
+                try directory.withTables { try $0.balanceProof(id, code, genesis: directory.genesis) }
+                ?? directory.withConsortium { consortium in
+                    try Wallets.waitUntilCertified(consortium)
+                    guard case .proof(let proof) = consortium.first.prove(id, code) else {
+                        throw CommandError(code: "halted", reason: "the node stopped before it could prove anything")
+                    }
+                    return proof
                 }
-                return proof
-            }
         }
         let bytes = proof.canonicalBytes
         try Files.write(bytes, to: parsed.requiredText("out"), mode: 0o644)

@@ -34,12 +34,19 @@ enum WalletCommands {
         let issuer = try directory.issuer(organisation)
         let key = SecretKey()
         let account = AccountID.random()
-        // The key first: an account without its key would be lost, a key without its account is only a file.
-        try wallets.store(name, account, key)
         let place = try directory.withConsortium { consortium in
+            // The key first: an account without its key would be lost, a key without its account is only a file.
+            try wallets.store(name, account, key)
             let open = OpenList(
                 organisation: organisation, lines: [OpenLine(account: account, credential: key.publicKey)], all: true)
-            return try submit([.open(open)], [issuer], consortium).place
+            let answer = consortium.first.submit(
+                Transaction.signed(
+                    [.open(open)], by: [issuer], genesis: consortium.genesisHash, now: wallClockMilliseconds()))
+            do { return try Submission.receipt(answer).place } catch {
+                // What a certified block refused is not there. Without a receipt it may still come, and needs its key.
+                if case .receipt = answer { try wallets.remove(name) }
+                throw error
+            }
         }
         console.answer(
             [

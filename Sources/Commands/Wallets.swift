@@ -87,6 +87,9 @@ struct Wallets {
         try Files.write(encoder.bytes, to: try path(name))
     }
 
+    /// Takes back a wallet whose account was refused.
+    func remove(_ name: String) throws { unlink(try path(name)) }
+
     /// An account by its id or by the name of a wallet here.
     func account(_ text: String) throws -> AccountID {
         guard text.lowercased().hasPrefix(AccountID.prefix + "1") else { return try entry(text).account }

@@ -20,7 +20,13 @@ public final class RejectsWriter {
         self.path = path
         temporary = path + ".part"
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw IntakeError.system(errno, "cannot be created", place: temporary) }
+        guard descriptor >= 0 else {
+            // The file is not there yet, so it can only be its directory that is missing.
+            guard errno != ENOENT else {
+                throw IntakeError(.notFound, "cannot be created, since its directory does not exist", place: path)
+            }
+            throw IntakeError.system(errno, "cannot be created", place: path)
+        }
     }
 
     /// Without ``finish()`` nothing is left behind.

@@ -25,6 +25,19 @@ extension BlockStore {
             headers: [header], certificate: certificate)
     }
 
+    /// Proves a holding, or that there is none, at the newest height of the tables; needs no running node.
+    /// - Returns: nil where nothing is certified yet.
+    /// - Complexity: builds the tables' trees, as opening a node does.
+    public func balanceProof(
+        _ account: AccountID, _ unit: UnitCode, genesis: Genesis
+    ) throws(StorageError) -> Proof? {
+        guard let certificate = try certificate(try height()) else { return nil }
+        let executor = try executor(genesis: genesis) { _ in }
+        return try balanceProof(
+            account, unit, header: executor.head, certificate: certificate, trees: executor.trees, genesis: genesis.hash
+        )
+    }
+
     /// Proves a transaction's receipt.
     /// - Returns: nil where no certified block holds the transaction, or it burnt no nonce.
     public func receiptProof(_ id: TransactionID, genesis: Digest) throws(StorageError) -> Proof? {

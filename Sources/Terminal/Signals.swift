@@ -27,6 +27,12 @@ public enum Signals {
         // Set before a signal can arrive: inside a handler only plain memory and `write` are allowed.
         signalPipe = writing
         startThread {
+            // Whoever started the process may have had them blocked, and a child inherits that.
+            var wanted = sigset_t()
+            sigemptyset(&wanted)
+            sigaddset(&wanted, SIGINT)
+            sigaddset(&wanted, SIGTERM)
+            pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
             var byte: UInt8 = 0
             while read(reading, &byte, 1) != 1 {}
             stop.request()

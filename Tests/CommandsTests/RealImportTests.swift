@@ -14,7 +14,7 @@ struct RealImportTests {
                     ["import", RealData.orders, "--mapping", RealData.mapping("olist"), "--dir", chain, "--json"]
                         + options)
                 try #require(call.code == 0, "\(call.errors)")
-                return try call.json
+                return call.json
             }
             func checkState(_ totals: JSON) {
                 #expect(totals["vested"].sum == [5172, 720_055])
@@ -62,7 +62,7 @@ struct RealImportTests {
                         "--json",
                     ] + options)
                 try #require(call.code == 0, "\(call.errors)")
-                return try call.json
+                return call.json
             }
             let totals = try run()
             let malls: [String: [Int]] = [
