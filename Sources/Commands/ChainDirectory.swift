@@ -1,5 +1,6 @@
 import Canonical
 import Chain
+import Concurrency
 import Crypto
 import Glibc
 import Ledger
@@ -41,6 +42,11 @@ struct ChainDirectory {
                     + "`lianfen init --dev --dir \(path)` makes a chain there",
                 exit: .environment)
         }
+        guard Files.isDirectory(path) || errno == EACCES else {
+            throw CommandError(
+                code: "directory-missing", field: "--dir", reason: "\(CommandError.quoted(path)) is no directory",
+                exit: .environment)
+        }
         let file = Self.genesisPath(path)
         guard access(path, X_OK) == 0, access(file, R_OK) == 0 || errno == ENOENT else {
             throw Files.failure("read the chain's directory", path)
@@ -72,7 +78,14 @@ struct ChainDirectory {
         var opened: [Consortium.Member] = []
         do {
             for id in members {
-                let key = try Self.readKey(Self.votingKeyPath(path, id), passphrase)
+                let file = Self.votingKeyPath(path, id)
+                let key = try Self.readKey(file, passphrase)
+                guard genesis.validators.contains(where: { $0.id == id && $0.key == key.publicKey }) else {
+                    throw CommandError(
+                        code: "key-foreign", field: file,
+                        reason:
+                            "this is not the voting key that the genesis has for \(id); nothing it signs would count")
+                }
                 opened.append(
                     Consortium.Member(
                         organisation: id, votingKey: key,
@@ -83,6 +96,8 @@ struct ChainDirectory {
                     code: "node-missing", field: "--dir", reason: "no validator of this chain lives in \(path)/nodes",
                     exit: .environment)
             }
+            try checkQuorum(opened.count)
+            for member in opened { try checkClock(BlockStore(member.store)) }
             return try Consortium(
                 genesis: genesis, members: opened, certified: certified, crashPoint: CrashHook.fromEnvironment())
         } catch {
@@ -91,13 +106,46 @@ struct ChainDirectory {
         }
     }
 
+    /// All validators that certify live in this process, so where they are too few nothing would ever be answered.
+    private func checkQuorum(_ count: Int) throws {
+        let set = ValidatorSet(genesis)
+        guard count < set.quorum else { return }
+        throw CommandError(
+            code: "quorum-missed", field: "--dir",
+            reason: "\(count) of \(set.count) validators live in \(path)/nodes, and it takes \(set.quorum) to certify",
+            exit: .environment)
+    }
+
+    /// A validator whose clock lies far behind the chain's time does not vote, and whoever waits would wait as long.
+    private func checkClock(_ tables: BlockStore) throws {
+        let newest = try tables.newestCertificate()?.medianTime ?? 0
+        let now = wallClockMilliseconds()
+        guard now + NodeCore.clockBehindMaxMilliseconds < newest else { return }
+        throw CommandError(
+            code: "clock-behind",
+            reason: "this machine's clock is \((newest - now) / 1000) seconds behind the time that the validators have "
+                + "certified, and a validator so far behind does not vote; set the clock", exit: .environment)
+    }
+
     /// Runs `body` with the chain running, and stops it afterwards.
+    /// - Throws: what `body` throws; but where a validator stopped meanwhile, why it did.
     func withConsortium<R>(
         certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in }, _ body: (Consortium) throws -> R
     ) throws -> R {
         let consortium = try start(certified: certified)
         defer { consortium.stop() }
-        return try body(consortium)
+        do { return try body(consortium) } catch {
+            throw consortium.halted.first.map(Self.explain) ?? error
+        }
+    }
+
+    /// Why a validator stopped, for a person.
+    static func explain(_ halt: Halt) -> CommandError {
+        if case .storage(let error) = halt {
+            return CommandError(
+                code: "storage-\(error.code.rawValue)", field: error.place, reason: error.reason, exit: .environment)
+        }
+        return CommandError(code: "halted", reason: "\(halt)", exit: .environment)
     }
 
     /// The tables of the first validator here, only to read, also beside a running node.

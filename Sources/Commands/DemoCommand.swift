@@ -35,13 +35,20 @@ enum DemoCommand {
                 reason: "--orders needs --mapping, which says what its "
                     + "columns mean; examples are in examples/mappings", exit: .usage)
         }
+        // Read first, so that a wrong name makes no chain.
+        var orders: OrderReader?
+        if let file = parsed.text("orders"), let mapping = parsed.text("mapping") {
+            orders = try OrderReader(mapping: Mapping(json: try Files.read(mapping, max: 1 << 20)), file: file)
+        }
         if !Files.exists(ChainDirectory.genesisPath(path)) {
             _ = try InitCommand.create(
                 at: path, chain: "demo", validators: organisations, quota: 1_000_000_000_000, passphrase: nil)
             console.note("Made a development chain in \(path); its keys are stored without a passphrase.")
         }
         let directory = try ChainDirectory(path, passphrase: .none)
-        let stop = Signals.install()
+        // Its own, since the end of the demo's time asks for a stop too, and the signals' request is the process's.
+        let stop = StopRequest()
+        Signals.install().onRequest { stop.request() }
         let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
         let figures = DemoFigures()
         let timer = end.map { end in
@@ -63,8 +70,8 @@ enum DemoCommand {
                     + "start goes on from there.")
             let screen = DemoScreen(console, figures, consortium)
             var isCutShort = false
-            if let orders = parsed.text("orders"), let mapping = parsed.text("mapping") {
-                isCutShort = try play(orders, mapping, directory, consortium, console, stop)
+            if let orders {
+                isCutShort = try play(orders, directory, consortium, console, stop)
             } else {
                 var traffic = try DemoTraffic(directory, consortium, perSecond: parsed.requiredNumber("rate"))
                 try traffic.run(screen, stop)
@@ -76,16 +83,14 @@ enum DemoCommand {
 
     /// Imports a file into the demo's chain; answers whether it was stopped before the file's end.
     private static func play(
-        _ file: String, _ mappingFile: String, _ directory: ChainDirectory, _ consortium: Consortium,
-        _ console: Console, _ stop: StopRequest
+        _ reader: OrderReader, _ directory: ChainDirectory, _ consortium: Consortium, _ console: Console,
+        _ stop: StopRequest
     ) throws -> Bool {
-        let mapping = try Mapping(json: try Files.read(mappingFile, max: 1 << 20))
-        let reader = try OrderReader(mapping: mapping, file: file)
         let rejects = try RejectsWriter(path: directory.path + "/demo.rejects.csv")
         let people = try People(path: directory.peoplePath)
         defer { people.close() }
         let bar = ProgressBar(console, "orders", unit: "orders")
-        var importer = try Importer(directory, mapping, reader, people, consortium, rejects)
+        var importer = try Importer(directory, reader.mapping, reader, people, consortium, rejects)
         let totals = try importer.run(bar, stop) { console.note($0) }
         try rejects.finish()
         bar.finish()
@@ -116,7 +121,9 @@ final class DemoFigures: Sendable {
                 counts.transactions += 1
                 if receipt.result.isRefusal { counts.refused += 1 }
                 for operation in transaction.body.operations { counts.kinds[operation.kind, default: 0] += 1 }
-                for case .lines(let done, _) in receipt.outcomes { counts.lines += Int(done) }
+                for (operation, outcome) in zip(transaction.body.operations, receipt.outcomes) {
+                    if case .accrue = operation, case .lines(let done, _) = outcome { counts.lines += Int(done) }
+                }
             }
         }
     }

@@ -104,7 +104,7 @@ struct DemoTraffic {
     mutating func run(_ screen: DemoScreen, _ stop: StopRequest) throws {
         while !stop.wait(milliseconds: Self.stepMilliseconds) {
             if let halt = consortium.halted.first {
-                throw CommandError(code: "halted", reason: "\(halt)", exit: .environment)
+                throw ChainDirectory.explain(halt)
             }
             step += 1
             screen.refresh()

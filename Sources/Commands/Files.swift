@@ -72,11 +72,22 @@ enum Files {
         guard mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make the directory", path) }
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    /// Whether something is there, or may be: what cannot be looked at is not said to be missing.
+    static func exists(_ path: String) -> Bool {
+        access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
+    }
+
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
 
     /// Names in a directory, sorted; none where it does not exist.
-    static func names(in path: String) -> [String] {
-        guard let directory = opendir(path) else { return [] }
+    static func names(in path: String) throws -> [String] {
+        guard let directory = opendir(path) else {
+            guard errno == ENOENT || errno == ENOTDIR else { throw failure("read the directory", path) }
+            return []
+        }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {

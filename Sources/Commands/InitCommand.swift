@@ -73,7 +73,7 @@ enum InitCommand {
                 exit: .usage)
         }
         let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        guard Files.names(in: trimmed).isEmpty, !Files.exists(trimmed) || isDirectory(trimmed) else {
+        guard try Files.names(in: trimmed).isEmpty, !Files.exists(trimmed) || Files.isDirectory(trimmed) else {
             throw CommandError(
                 code: "directory-taken", field: "--dir",
                 reason: "\(CommandError.quoted(path)) exists and is not empty; nothing was changed", exit: .environment)
@@ -123,16 +123,11 @@ enum InitCommand {
         return genesis
     }
 
-    private static func isDirectory(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
     /// Takes back what was made, after a failure.
     private static func removeTree(_ path: String) {
-        for name in Files.names(in: path) {
+        for name in (try? Files.names(in: path)) ?? [] {
             let inner = path + "/" + name
-            if isDirectory(inner) { removeTree(inner) } else { unlink(inner) }
+            if Files.isDirectory(inner) { removeTree(inner) } else { unlink(inner) }
         }
         rmdir(path)
     }

@@ -10,8 +10,9 @@ enum NodeCommand {
     static let command = Command(
         "node", "run the validators that live in a directory",
         details: """
-            Runs until SIGINT or SIGTERM, or for --seconds. With --json a line is printed for every status; otherwise \
-            a status line is kept up to date where there is a terminal.
+            Runs until SIGINT or SIGTERM, or for --seconds; either is its ordinary end, with exit code 0. With --json \
+            a line is printed for every new height that is seen, and one at the end; otherwise a status line is kept \
+            up to date where there is a terminal.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
@@ -27,32 +28,43 @@ enum NodeCommand {
         ) { consortium in
             console.note(
                 "Running \(consortium.runners.count) validator(s) of \(directory.genesis.chain). Ctrl-C stops.")
-            let end = parsed.number("seconds").map { wallClockMilliseconds() + UInt64($0) * 1000 }
+            // Not by the wall clock, which may jump.
+            let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
+            func answer(_ status: NodeCore.Status, text: String) {
+                console.answer(
+                    [
+                        "height": JSONValue(status.committed), "stateRoot": .string(status.stateRoot.description),
+                        "time": JSONValue(status.time), "transactions": JSONValue(transactions.value),
+                    ], text: text)
+            }
             var shown: UInt64 = 0
+            var wasBehind = false
             while !stop.wait(milliseconds: 500) {
                 if let halt = consortium.halted.first {
-                    throw CommandError(code: "halted", reason: "\(halt)", exit: .environment)
+                    throw ChainDirectory.explain(halt)
                 }
                 let status = consortium.first.status
+                let isBehind = wallClockMilliseconds() + NodeCore.clockBehindMaxMilliseconds < status.time
+                if isBehind, !wasBehind {
+                    console.note(
+                        "This machine's clock has fallen behind the certified time by more than "
+                            + "\(NodeCore.clockBehindMaxMilliseconds / 1000) s: its validators do not vote until it is set."
+                    )
+                }
+                wasBehind = isBehind
                 let age = wallClockMilliseconds() - min(wallClockMilliseconds(), status.time)
                 console.setStatus(
                     "certified \(status.committed)  executed \(status.executed)  transactions \(transactions.value)  "
                         + "block time \(age / 1000) s ago")
                 if parsed.json, status.committed != shown {
                     shown = status.committed
-                    console.answer(
-                        [
-                            "height": JSONValue(status.committed), "stateRoot": .string(status.stateRoot.description),
-                            "time": JSONValue(status.time), "transactions": JSONValue(transactions.value),
-                        ], text: "")
+                    answer(status, text: "")
                 }
-                if let end, wallClockMilliseconds() >= end { break }
+                if let end, ProgressBar.monotonic() >= end { break }
             }
+            console.setStatus("")
             let status = consortium.first.status
-            if !parsed.json {
-                console.answer(
-                    .null, text: "Stopped at height \(status.committed), state root \(status.stateRoot).")
-            }
+            answer(status, text: "Stopped at height \(status.committed), state root \(status.stateRoot).")
             return .ok
         }
     }

@@ -27,7 +27,7 @@ enum WalletCommands {
         let directory = try directory(parsed)
         let wallets = Wallets(directory)
         let name = parsed.requiredText("NAME")
-        guard !Files.exists(try wallets.path(name)) else {
+        guard try !wallets.has(name) else {
             throw CommandError(code: "wallet-taken", reason: "there is a wallet \(CommandError.quoted(name)) already")
         }
         let organisation = OrganisationID(UInt32(parsed.requiredNumber("organisation")))

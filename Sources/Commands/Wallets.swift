@@ -34,6 +34,11 @@ struct Wallets {
         return directory.walletsPath + "/\(name).wallet"
     }
 
+    func has(_ name: String) throws -> Bool {
+        let file = try path(name)
+        return try Files.names(in: directory.walletsPath).contains { file.hasSuffix("/\($0)") }
+    }
+
     func entry(_ name: String) throws -> Entry {
         let file = try path(name)
         guard Files.exists(file) else {
@@ -114,7 +119,7 @@ struct Wallets {
     static func waitUntilCertified(_ consortium: Consortium) throws {
         for _ in 0..<300 {
             if consortium.first.status.committed > 0 { return }
-            if let halt = consortium.halted.first { throw CommandError(code: "halted", reason: "\(halt)") }
+            if let halt = consortium.halted.first { throw ChainDirectory.explain(halt) }
             usleep(100_000)
         }
         throw CommandError(

@@ -1,3 +1,4 @@
+import Canonical
 import Chain
 import Concurrency
 public import Crypto
@@ -37,8 +38,15 @@ public enum Audit {
         isCancelled: () -> Bool = { false }
     ) throws(StorageError) -> Report {
         let stored = BlockStore(store)
-        guard let own = try stored.genesis() else {
-            throw StorageError(.notFound, "no chain is stored here", place: "the directory")
+        let own: Genesis
+        do throws(StorageError) {
+            guard let there = try stored.genesis() else {
+                throw StorageError(.notFound, "no chain is stored here", place: "the directory")
+            }
+            own = there
+        } catch {
+            guard error.code == .corrupt, let trusted else { throw error }
+            return Progress(genesis: trusted).report(Fault(height: 0, part: "genesis", reason: error.reason))
         }
         let genesis = trusted ?? own
         let last = try stored.height()
@@ -52,15 +60,22 @@ public enum Audit {
         let pool = SignaturePool(genesis: genesis.hash)
         defer { pool.stop() }
         var executor = try replayed.executor(genesis: genesis) { _ in }
-        let first = try stored.header(0)
+        let first = try? stored.header(0)
         if first != executor.head {
             return state.report(Fault(height: 0, part: "header", reason: "the stored header of the genesis differs"))
         }
         var headers = [executor.head.hash]
         for height in stride(from: 1, through: last, by: 1) {
             if isCancelled() { break }
-            let fault = try check(height, stored, replayed, &executor, &headers, pool, &state)
-            if let fault { return state.report(fault) }
+            var part = "block"
+            do throws(StorageError) {
+                let fault = try check(height, stored, replayed, &executor, &headers, pool, &state, reading: &part)
+                if let fault { return state.report(fault) }
+            } catch {
+                // A row that cannot be read makes a height wrong just like one that reads wrongly.
+                guard error.code == .corrupt else { throw error }
+                return state.report(Fault(height: height, part: part, reason: error.reason))
+            }
             progress(height, last)
         }
         let newest = try stored.certificate(last)
@@ -91,7 +106,7 @@ public enum Audit {
     /// Replays one height; answers what is wrong with it, if anything is.
     private static func check(
         _ height: UInt64, _ stored: BlockStore, _ replayed: BlockStore, _ executor: inout Executor,
-        _ headers: inout [Digest], _ pool: SignaturePool, _ state: inout Progress
+        _ headers: inout [Digest], _ pool: SignaturePool, _ state: inout Progress, reading part: inout String
     ) throws(StorageError) -> Fault? {
         func fault(_ part: String, _ reason: String) -> Fault { Fault(height: height, part: part, reason: reason) }
         guard let raw = try stored.block(height) else { return fault("block", "the block is missing") }
@@ -104,6 +119,7 @@ public enum Audit {
             decoded, signaturesVerify: { verified[$0.envelopeDigest] == true },
             header: { $0 < UInt64(known.count) ? known[Int($0)] : nil },
             certificateVerifies: { (try? $0.verify(genesis: hash, set: set)) != nil })
+        part = "header"
         guard let header = try stored.header(height) else { return fault("header", "the header is missing") }
         if header != block.header {
             if header.state != block.header.state, let roots = try stored.roots(height),
@@ -113,6 +129,7 @@ public enum Audit {
             }
             return fault("header", "the stored header differs from the replay")
         }
+        part = "certificate"
         let certificate = try stored.certificate(height)
         if let certificate {
             guard certificate.header == block.header.hash, certificate.height == height else {
@@ -122,6 +139,15 @@ public enum Audit {
                 return fault("certificate", error.rawValue)
             }
             state.certificates += 1
+        }
+        let key = bigEndianBytes(height)
+        part = "receipts"
+        guard try stored.store.get(.receipts, key) == List(values: block.output.receipts).canonicalBytes else {
+            return fault("receipts", "the stored receipts differ from the replay")
+        }
+        part = "roots"
+        guard try stored.store.get(.roots, key) == block.roots.canonicalBytes else {
+            return fault("roots", "the stored sub-roots differ from the replay")
         }
         headers.append(block.header.hash)
         try replayed.store.write(

@@ -47,7 +47,7 @@ public struct NodeCore: Sendable {
     /// Wake-ups may be lost, so the order is read this long after the last time in any case.
     static let pollMilliseconds: UInt64 = 1000
     /// A clock this far behind the newest certified time does not vote.
-    static let clockBehindMaxMilliseconds: UInt64 = 60_000
+    public static let clockBehindMaxMilliseconds: UInt64 = 60_000
 
     let configuration: Configuration
     let epoch: OrderingEpoch

@@ -40,8 +40,8 @@ final class Child {
     var isRunning: Bool { process.isRunning }
 
     /// The last line of the answer.
-    var json: JSON { (try? JSON(lastLineOf: output)) ?? JSON(nil) }
-    var error: JSON { ((try? JSON(lastLineOf: errors)) ?? JSON(nil))["error"] }
+    var json: JSON { JSON(lastLineOf: output) }
+    var error: JSON { JSON(lastLineOf: errors)["error"] }
 
     func interrupt() { Foundation.kill(process.processIdentifier, SIGINT) }
     func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
