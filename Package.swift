@@ -58,7 +58,7 @@ var targets: [Target] = [
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
-            "Wallet", "Registrar", "Intake", "Terminal",
+            "Wallet", "Registrar", "SQLite", "Intake", "Terminal",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -70,7 +70,11 @@ var targets: [Target] = [
     tests("ChainTests", ["Canonical", "Crypto", "Ledger", "Chain"]),
     tests("StorageTests", ["Storage", "StorageRocksDB"]),
     tests(
-        "NodeTests", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation", "Wallet"]),
+        "NodeTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation",
+            "Wallet",
+        ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
     tests("TerminalTests", ["Concurrency", "Terminal"]),
@@ -92,8 +96,8 @@ var targets: [Target] = [
     tests(
         "CrashTests",
         [
-            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "CrashKit",
-            "CrashLoad",
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
+            "CrashKit", "CrashLoad", "lianfen",
         ]),
     tests("ProjectTests", []),
 ]

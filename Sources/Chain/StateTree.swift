@@ -52,8 +52,8 @@ public struct StateTree: Sendable {
         inners.count * MemoryLayout<Inner>.stride + leaves.count * MemoryLayout<Leaf>.stride
     }
 
-    /// Makes the next version from the newest: sets keys to values, removes those whose value is nil. Of several changes
-    /// to one key the last stands; removing what is absent, or setting what is set, changes nothing.
+    /// Makes the next version from the newest: sets keys to values, removes those whose value is nil. Of several
+    /// changes to one key the last stands; removing what is absent, or setting what is set, changes nothing.
     /// - Complexity: every node on the way to a changed leaf is made and hashed once, however many leaves lie under it.
     @discardableResult
     public mutating func update(_ changes: [(key: Digest, value: Digest?)]) -> Version {
@@ -119,8 +119,8 @@ public struct StateTree: Sendable {
 // MARK: - Nodes
 
 extension StateTree {
-    /// A place in one of the two arenas: not negative for an inner node, negative for a leaf. Nodes never change while a
-    /// version reaches them.
+    /// A place in one of the two arenas: not negative for an inner node, negative for a leaf. Nodes never change while
+    /// a version reaches them.
     struct Link: Equatable, Sendable {
         let raw: Int32
 
@@ -224,8 +224,8 @@ extension StateTree {
 extension StateTree {
     private typealias Change = (key: Digest, value: Digest?)
 
-    /// The subtree at `link` with these changes, all of which agree with it in the first `depth` bits. `attached` is the
-    /// depth at which the link's digest holds.
+    /// The subtree at `link` with these changes, all of which agree with it in the first `depth` bits. `attached` is
+    /// the depth at which the link's digest holds.
     private mutating func apply(
         _ changes: [Change], _ range: Range<Int>, to link: Link, attached: Int, at depth: Int
     ) -> Loose {

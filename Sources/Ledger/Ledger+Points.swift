@@ -132,8 +132,8 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total. Takes what is available, the accrual's
-    /// own lot first; the rest becomes the earner's debt. What is held for others stays held.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total. Takes what is available, the lot of
+    /// the accrual first; the rest becomes the earner's debt. What is held for others stays held.
     mutating func clawBack(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             let vested = ledger.totals(key, accepted).totals.vested

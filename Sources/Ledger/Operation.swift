@@ -210,13 +210,15 @@ public struct AccrualLine: Sendable, Equatable, Canonical {
     }
 }
 
-public struct AccrueList: Sendable, Equatable, Canonical {
+/// Lines of one unit.
+public struct UnitList<Line: Canonical & Sendable & Equatable>: Sendable, Equatable, Canonical {
     public let unit: UnitCode
-    public let lines: [AccrualLine]
+    /// 1 to 8,190 of them.
+    public let lines: [Line]
     /// All lines or none.
     public let all: Bool
 
-    public init(unit: UnitCode, lines: [AccrualLine], all: Bool = false) {
+    public init(unit: UnitCode, lines: [Line], all: Bool = false) {
         self.unit = unit
         self.lines = lines
         self.all = all
@@ -234,6 +236,9 @@ public struct AccrueList: Sendable, Equatable, Canonical {
         all = try decoder.bool()
     }
 }
+
+public typealias AccrueList = UnitList<AccrualLine>
+public typealias TotalList = UnitList<TotalLine>
 
 /// What an accrual has come to in all, so that a repeat changes nothing.
 public struct TotalLine: Sendable, Equatable, Canonical {
@@ -254,31 +259,6 @@ public struct TotalLine: Sendable, Equatable, Canonical {
     public init(from decoder: inout Decoder) throws(DecodingError) {
         key = try decoder.value()
         total = try decoder.u64()
-    }
-}
-
-public struct TotalList: Sendable, Equatable, Canonical {
-    public let unit: UnitCode
-    public let lines: [TotalLine]
-    /// All lines or none.
-    public let all: Bool
-
-    public init(unit: UnitCode, lines: [TotalLine], all: Bool = false) {
-        self.unit = unit
-        self.lines = lines
-        self.all = all
-    }
-
-    public func encode(to encoder: inout Encoder) {
-        encoder.value(unit)
-        encoder.sequence(lines)
-        encoder.bool(all)
-    }
-
-    public init(from decoder: inout Decoder) throws(DecodingError) {
-        unit = try decoder.value()
-        lines = try decoder.sequence(min: 1, max: ListBounds.linesMax)
-        all = try decoder.bool()
     }
 }
 

@@ -37,13 +37,15 @@ extension ResultCode: CustomStringConvertible {
             .nonceUsed, "nonce-used", "The sender used this nonce for another transaction. Choose a new nonce.",
             "该发送方已将此随机数用于另一笔交易，请更换。"),
         row(
-            .signerUnknown, "signer-unknown", "A signer is no account or organisation of this chain.", "签名方不是本链的账户或机构。"),
+            .signerUnknown, "signer-unknown", "A signer is no account or organisation of this chain.",
+            "签名方不是本链的账户或机构。"),
         row(
             .keyNotValid, "key-not-valid",
             "A key does not speak for its signer at this height: unknown, revoked or not yet valid.",
             "密钥在此高度不代表该签名方：未登记、已撤销或尚未生效。"),
         row(
-            .signerMissing, "signer-missing", "An operation lacks the signature of the party it needs.", "操作缺少所需一方的签名。"),
+            .signerMissing, "signer-missing", "An operation lacks the signature of the party it needs.",
+            "操作缺少所需一方的签名。"),
         row(.amountZero, "amount-zero", "The amount is zero. Give at least 1.", "数量为零，至少为 1。"),
         row(.amountTooLarge, "amount-too-large", "The amount would overflow a total.", "数量过大，合计将溢出。"),
         row(.unitUnknown, "unit-unknown", "No program with this unit code is published.", "没有发布过该积分种类。"),

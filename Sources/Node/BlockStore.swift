@@ -79,8 +79,22 @@ public struct BlockStore: Sendable {
         return try decode(bytes, "place of a transaction")
     }
 
-    /// Whether a vote lock was ever written here.
-    public func newestLock() throws(StorageError) -> UInt64? { try newest(.locks) }
+    /// The lowest height that a validator voted on here. Other validators' locks may stand here too, where the directory
+    /// was copied from another's.
+    public func firstLock(of validator: OrganisationID) throws(StorageError) -> UInt64? {
+        var found: UInt64?
+        var bad = false
+        try store.scan(.locks) { _, value in
+            guard let lock = try? Vote(canonicalBytes: value) else {
+                bad = true
+                return false
+            }
+            if lock.validator == validator { found = lock.height }
+            return found == nil
+        }
+        if bad { throw damaged("a vote lock") }
+        return found
+    }
 
     /// The newest position whose entry stands here.
     public func newestBlock() throws(StorageError) -> UInt64 { try newest(.blocks) ?? 0 }

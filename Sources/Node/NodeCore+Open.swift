@@ -44,15 +44,13 @@ extension NodeCore {
             }
             stored.append(Stored(raw: raw, header: header, lock: try blocks.lock(next, of: configuration.validator)))
         }
-        let newestLock = try blocks.newestLock()
-        let hasLock =
-            try newestLock.flatMap { (at) throws(StorageError) in
-                try blocks.lock(at, of: configuration.validator)
-            } != nil
+        // Without a lock of its own it may have voted, in a life that this directory does not know, on whatever the order
+        // holds. That stays so once it has locks: below the first of them it never votes.
+        let firstLock = try blocks.firstLock(of: configuration.validator)
         var core = NodeCore(
             configuration: configuration, epoch: epoch, executor: executor,
-            certificate: try blocks.certificate(height), tables: blocks, logHead: logHead, hasLock: hasLock, now: now,
-            readFailure: { failure.withLock { $0 } })
+            certificate: try blocks.certificate(height), tables: blocks,
+            voteFloor: firstLock.map { max($0, 1) - 1 } ?? logHead, now: now, readFailure: { failure.withLock { $0 } })
         let effects = core.start(stored, now: now)
         return (core, effects)
     }

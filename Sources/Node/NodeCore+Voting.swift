@@ -71,8 +71,8 @@ extension NodeCore {
         certify(Certificate(joining: Array(agreeing.prefix(executor.set.quorum))), now)
     }
 
-    /// Votes on heights that were executed while this node might not vote, once it may: a clock that was behind has come
-    /// right. Without it a quorum whose clocks jump together would never certify what it executed in between.
+    /// Votes on heights that were executed while this node might not vote, once it may: a clock that was behind has
+    /// come right. Without it a quorum whose clocks jump together would never certify what it executed in between.
     mutating func voteLate(_ now: UInt64) {
         guard executed > certified else { return }
         for height in certified + 1...executed {

@@ -149,11 +149,10 @@ public struct NodeCore: Sendable {
     /// - Parameters:
     ///   - executor: at the tables' height.
     ///   - certificate: of that height.
-    ///   - logHead: head of the order, read linearizably at this start.
-    ///   - hasLock: whether the directory holds any lock of this validator.
+    ///   - voteFloor: the height up to which this validator may have voted without its directory knowing.
     public init(
         configuration: Configuration, epoch: OrderingEpoch, executor: Executor, certificate: Certificate?,
-        tables: BlockStore, logHead: UInt64, hasLock: Bool, now: UInt64,
+        tables: BlockStore, voteFloor: UInt64, now: UInt64,
         readFailure: @escaping @Sendable () -> StorageError?
     ) {
         self.configuration = configuration
@@ -167,7 +166,7 @@ public struct NodeCore: Sendable {
         newestCertificate = certificate
         committedCertificate = certificate
         certifiedAt = min(now, certificate?.medianTime ?? executor.head.time)
-        voteFloor = hasLock ? 0 : logHead
+        self.voteFloor = voteFloor
         headerHashes[executor.head.height] = executor.head.hash
         lastEntryAt = now
         clock = now

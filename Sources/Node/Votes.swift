@@ -1,8 +1,8 @@
 public import Chain
 public import Ledger
 
-/// Keeps verified votes until their height is certified. A node counts with ``Votes``; the protocol is a seam for tests,
-/// which must see that counting otherwise is found out.
+/// Keeps verified votes until their height is certified. A node counts with ``Votes``; the protocol is a seam for
+/// tests, which must see that counting otherwise is found out.
 public protocol VoteCounting: Sendable {
     /// What a validator has said of a height.
     func vote(of validator: OrganisationID, at height: UInt64) -> Vote?

@@ -71,8 +71,13 @@ package struct Bank: Sendable {
         defer { fclose(file) }
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+        self.init(path, try Genesis(canonicalBytes: bytes))
+    }
+
+    /// A chain whose members' stores are the caller's, where `path` means nothing.
+    package init(_ path: String, _ genesis: Genesis) {
         self.path = path
-        genesis = try Genesis(canonicalBytes: bytes)
+        self.genesis = genesis
         genesisHash = genesis.hash
     }
 

@@ -12,6 +12,7 @@ package struct Load {
     private let bank: Bank
     private let consortium: Consortium
     private let seed: UInt64
+    private let say: @Sendable (Word) -> Void
     private var random: SeededGenerator
     private var sequence = 0
     /// One for each answer that came.
@@ -20,16 +21,20 @@ package struct Load {
     /// Few, so that blocks stay small and many, and a kill falls between any two of their steps.
     private static let underWayMax = 6
 
-    package init(_ bank: Bank, _ consortium: Consortium, seed: UInt64) {
+    /// - Parameter say: told what the clients know; where it is a test's own, the load may run in the test's process.
+    package init(
+        _ bank: Bank, _ consortium: Consortium, seed: UInt64, say: @escaping @Sendable (Word) -> Void = { $0.say() }
+    ) {
         self.bank = bank
+        self.say = say
         self.consortium = consortium
         self.seed = seed
         random = SeededGenerator(seed: seed)
     }
 
-    /// Runs until the process is ended from outside.
+    /// Runs until the process is ended from outside, or `count` more transactions were answered.
     /// - Parameter again: transactions of an earlier process that nobody answered for, as a client would send again.
-    package mutating func run(again: [Transaction]) {
+    package mutating func run(again: [Transaction] = [], count: Int = .max) {
         prepare()
         for transaction in again {
             if case .accrue = transaction.body.operations[0], Bool.random(using: &random) {
@@ -40,10 +45,12 @@ package struct Load {
             }
         }
         var underWay = again.count
-        while true {
-            while underWay < Self.underWayMax {
+        var left = count
+        while left > 0 || underWay > 0 {
+            while underWay < Self.underWayMax, left > 0 {
                 send(next())
                 underWay += 1
+                left -= 1
             }
             underWay -= answers.take(within: nil)?.count ?? 0
         }
@@ -55,7 +62,7 @@ package struct Load {
         for member in consortium.runners.indices {
             sendAndWait(signed([transfer(1)], nil), to: member)
         }
-        Word.settled.say()
+        say(.settled)
     }
 
     /// Publishes the unit, opens the accounts and gives each the same; all of it once, however often it is tried.
@@ -137,13 +144,14 @@ package struct Load {
     }
 
     private func send(_ transaction: Transaction, to member: Int, done: @escaping @Sendable () -> Void) {
-        Word.sent(transaction).say()
+        say(.sent(transaction))
+        let say = say
         let id = bank.members[member]
         consortium.runners[member].submit(transaction) { answer in
             switch answer {
             case .receipt(let receipt, let place):
-                Word.answer(transaction.id, place, member: id, result: receipt.result, first: receipt.first).say()
-            default: Word.failed("\(answer)").say()
+                say(.answer(transaction.id, place, member: id, result: receipt.result, first: receipt.first))
+            default: say(.failed("\(answer)"))
             }
             done()
         }

@@ -84,10 +84,11 @@ final class Campaign {
         if child.age > Self.reopenMax { complain("it took \(child.age) to open") }
     }
 
-    /// Lets it run for a while, or to its own end.
-    func listen(_ child: Child, for time: Duration) {
+    /// Lets it run for a while, or to its own end; without a time, takes what a stopped or dead process had said.
+    func listen(_ child: Child, for time: Duration? = nil) {
         child.read(for: time) {
-            note($0); return true
+            note($0)
+            return true
         }
     }
 
@@ -105,20 +106,18 @@ final class Campaign {
     func killedAtRandom() throws {
         let isEarly = Int.random(in: 0..<4, using: &random) == 0
         let child = try start(waits: !isEarly)
-        listen(child, for: .milliseconds(Int.random(in: 0...80, using: &random)))
+        listen(child, for: .milliseconds(Int.random(in: 0...120, using: &random)))
         _ = finish(child, SIGKILL)
     }
 
     /// Ends a process and reads what it had left to say.
+    /// - Parameter signal: none for one that should have ended by itself; it is not left behind.
     /// - Returns: whether a kill was its end.
     @discardableResult
     func finish(_ child: Child, _ signal: Int32?) -> Bool {
-        if let signal { kill(child.pid, signal) }
-        listen(child, for: .milliseconds(1))
         kills += 1
-        // A process that should have died by itself is not left behind.
-        let status = child.end(signal == nil && kill(child.pid, 0) == 0 && !isDead(child) ? SIGTERM : nil)
-        listen(child, for: .milliseconds(1))
+        let status = child.end(signal ?? (isDead(child) ? nil : SIGTERM))
+        listen(child)
         return status & 0x7F == SIGKILL
     }
 

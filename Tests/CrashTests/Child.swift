@@ -11,13 +11,7 @@ final class Child {
     private(set) var isOver = false
     private let started = ContinuousClock.now
 
-    /// The binary stands beside the test's own.
-    private static let binary: String = {
-        let arguments = CommandLine.arguments
-        let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
-        let beside = URL(fileURLWithPath: bundle ?? "/proc/self/exe").resolvingSymlinksInPath()
-        return beside.deletingLastPathComponent().appendingPathComponent("CrashLoad").path
-    }()
+    private static let binary = Built.path("CrashLoad")
 
     struct Failed: Error, CustomStringConvertible {
         let description: String
@@ -57,25 +51,25 @@ final class Child {
 
     var age: Duration { .now - started }
 
-    /// Reads for at most `time`, until the process is silent for ever or `body` answers false.
-    /// - Returns: whether `body` said to stop.
-    @discardableResult
-    func read(for time: Duration, _ body: (Word) -> Bool) -> Bool {
-        let deadline = ContinuousClock.now + time
+    /// Reads for `time`, until the process is silent for ever or `body` answers false.
+    /// - Parameter time: none takes what was said until now, all of it: for a process that says nothing more.
+    func read(for time: Duration?, _ body: (Word) -> Bool) {
+        let deadline = time.map { ContinuousClock.now + $0 }
         while true {
             while let end = left.firstIndex(of: 0x0A) {
                 let line = String(decoding: left[..<end], as: UTF8.self)
                 left.removeSubrange(...end)
-                if let word = Word(Substring(line)), !body(word) { return true }
+                if let word = Word(Substring(line)), !body(word) { return }
             }
-            let rest = deadline - .now
-            let milliseconds = max(
-                0, Int32(rest.components.seconds * 1000 + rest.components.attoseconds / 1_000_000_000_000_000))
+            let rest = deadline.map { $0 - .now }
+            // A process that talks all the time must not decide by its pauses when it is killed.
+            if let rest, rest <= .zero { return }
             var waiting = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
-            guard poll(&waiting, 1, milliseconds) > 0 else { return false }
+            let milliseconds = rest.map { Int32($0 / .milliseconds(1)) + 1 } ?? 0
+            guard poll(&waiting, 1, milliseconds) > 0 else { return }
             var chunk = [UInt8](repeating: 0, count: 1 << 16)
             let count = Glibc.read(output, &chunk, chunk.count)
-            guard count > 0 else { return false }
+            guard count > 0 else { return }
             left += chunk[..<count]
         }
     }
@@ -102,5 +96,15 @@ final class Child {
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         isOver = true
         return status
+    }
+}
+
+/// Programs of this package, which stand beside the tests' own.
+enum Built {
+    static func path(_ name: String) -> String {
+        let arguments = CommandLine.arguments
+        let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
+        let beside = URL(fileURLWithPath: bundle ?? "/proc/self/exe").resolvingSymlinksInPath()
+        return beside.deletingLastPathComponent().appendingPathComponent(name).path
     }
 }

@@ -9,7 +9,7 @@ enum Plan {
     static let factor = ProcessInfo.processInfo.environment["LIANFEN_SOAK"] == nil ? 1 : 10
     static let validators = [1, 4]
     /// The pass of a point at which the process dies: the first is often part of the opening itself.
-    static let counts = (0..<factor).flatMap { _ in [1, 2, 3, 5, 8, 13] }
+    static let counts = (0..<factor).flatMap { _ in [1, 2, 3, 5, 13, 34] }
     static let chains = 4 * factor
     static let killsAtRandom = 14
     static let killsWhileLocking = 10

@@ -6,8 +6,8 @@ import Ledger
 import Node
 import Ordering
 import Storage
-import Testing
 import TestSupport
+import Testing
 import Wallet
 
 /// Several validators with real threads in one process.
@@ -246,9 +246,9 @@ private final class World: Sendable {
 
     func proof(_ account: AccountID) async -> Answer {
         await withCheckedContinuation { continuation in
-            let worker = Locked<WorkerThread?>(nil)
-            let thread = WorkerThread { [self] in continuation.resume(returning: consortium.first.prove(account, unit)) }
-            worker.withLock { $0 = thread }
+            _ = WorkerThread { [self] in
+                continuation.resume(returning: consortium.first.prove(account, unit))
+            }
         }
     }
 

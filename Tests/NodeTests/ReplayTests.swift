@@ -93,7 +93,7 @@ import Testing
                 certificateVerifies: { _ in false })
         }
         #expect(executor.head.height == 60)
-        #expect("\(executor.head.hash)" == "1720959a3621e20c1c0f79248a63dc909204acb7348caf9a9fe18528ab88df17")
+        #expect("\(executor.head.hash)" == "a773d343051838876ca12afff3f3d73cfee2c791422d82ff364e1129054f5641")
     }
 
     // MARK: 21

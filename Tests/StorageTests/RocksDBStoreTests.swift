@@ -31,7 +31,7 @@ import Testing
             let names = [
                 "accounts", "accruals", "additions", "blocks", "certificates", "clawbacks", "default", "headers",
                 "holdings", "holds", "keys", "locks", "meta", "organisations", "parameters", "programs", "receipts",
-                "replays", "settled", "transactions", "units",
+                "replays", "roots", "settled", "transactions", "units",
             ]
             // The options file is RocksDB's own record of its column families.
             let file = try #require(

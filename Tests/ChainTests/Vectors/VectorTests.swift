@@ -4,7 +4,7 @@ import Crypto
 import Ledger
 import Testing
 
-/// Golden vectors of values and of what is signed. Those of trees and proofs are in ``VectorTests/proofs()`` and beside.
+/// Golden vectors of values and of what is signed; those of headers, trees and proofs stand in a file of their own.
 @Suite("golden vectors") struct VectorTests {
     @Test func primitives() throws {
         func written(_ body: (inout Encoder) -> Void) -> VectorValue {

@@ -1,5 +1,5 @@
-/// JSON as the golden vectors are written: fields in a fixed order, a value on one line where it fits. Numbers are those
-/// that every language reads exactly; 64-bit integers are text.
+/// JSON as the golden vectors are written: fields in a fixed order, a value on one line where it fits. Numbers are
+/// those that every language reads exactly; 64-bit integers are text.
 indirect enum VectorValue {
     case object([(String, VectorValue)])
     case list([VectorValue])
