@@ -33,10 +33,10 @@ enum AuditCommand {
             let store = try RocksDBStore(
                 directory: ChainDirectory.storePath(directory.path, id), mode: .readOnly)
             defer { store.close() }
-            let bar = ProgressBar(
-                console, "audit", unit: "blocks", total: Int(clamping: try BlockStore(store).height()))
+            let last = (try? BlockStore(store).height()).map { Int(clamping: $0) }
+            let bar = ProgressBar(console, "audit", unit: "blocks", total: last)
             let report = try Audit.run(
-                store, trusted: trusted ?? directory.genesis, progress: { height, _ in bar.set(Int(height)) },
+                store, trusted: trusted ?? directory.genesis, progress: { height, _ in bar.set(Int(clamping: height)) },
                 isCancelled: { stop.isRequested })
             bar.finish()
             reports.append((id, report))

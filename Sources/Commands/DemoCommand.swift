@@ -71,7 +71,9 @@ enum DemoCommand {
             let screen = DemoScreen(console, figures, consortium)
             var isCutShort = false
             if let orders {
-                isCutShort = try play(orders, directory, consortium, console, stop)
+                isCutShort = try play(
+                    orders, total: parsed.text("orders").flatMap(Files.rowsAtMost), directory, consortium, console, stop
+                )
             } else {
                 var traffic = try DemoTraffic(directory, consortium, perSecond: parsed.requiredNumber("rate"))
                 try traffic.run(screen, stop)
@@ -83,13 +85,13 @@ enum DemoCommand {
 
     /// Imports a file into the demo's chain; answers whether it was stopped before the file's end.
     private static func play(
-        _ reader: OrderReader, _ directory: ChainDirectory, _ consortium: Consortium, _ console: Console,
+        _ reader: OrderReader, total: Int?, _ directory: ChainDirectory, _ consortium: Consortium, _ console: Console,
         _ stop: StopRequest
     ) throws -> Bool {
         let rejects = try RejectsWriter(path: directory.path + "/demo.rejects.csv")
         let people = try People(path: directory.peoplePath)
         defer { people.close() }
-        let bar = ProgressBar(console, "orders", unit: "orders")
+        let bar = ProgressBar(console, "orders", unit: "orders", total: total)
         var importer = try Importer(directory, reader.mapping, reader, people, consortium, rejects)
         let totals = try importer.run(bar, stop) { console.note($0) }
         try rejects.finish()

@@ -28,17 +28,27 @@ enum Files {
         }
     }
 
-    /// Lines of a file, whatever they hold; nil where it cannot be read. For a progress bar's total.
-    static func lineCount(_ path: String) -> Int? {
+    /// How many rows a file with a header has at most, to tell how much is left: a quoted line break counts as one more.
+    /// Nil where that is not to be had without using the file up.
+    static func rowsAtMost(_ path: String) -> Int? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        var lines = 0
+        var breaks = 0
         while true {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
-            if count <= 0 { return count == 0 ? lines : nil }
-            for byte in buffer[0..<count] where byte == 0x0A { lines += 1 }
+            if count == 0 { return breaks > 0 ? breaks : nil }
+            guard count > 0 else { return nil }
+            buffer.withUnsafeBytes { bytes in
+                var at = 0
+                while at < count, let found = memchr(bytes.baseAddress! + at, 0x0A, count - at) {
+                    breaks += 1
+                    at = bytes.baseAddress!.distance(to: UnsafeRawPointer(found)) + 1
+                }
+            }
         }
     }
 

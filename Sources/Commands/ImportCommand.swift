@@ -28,8 +28,7 @@ enum ImportCommand {
         let name = file.split(separator: "/").last.map(String.init) ?? file
         let rejectsPath = parsed.text("rejects") ?? "\(directory.path)/\(name).rejects.csv"
         let stop = Signals.install()
-        // Breaks inside quotes count too, so a file that has them ends a little early.
-        let bar = ProgressBar(console, "import", unit: "orders", total: Files.lineCount(file).map { max($0 - 1, 0) })
+        let bar = ProgressBar(console, "import", unit: "orders", total: Files.rowsAtMost(file))
         let totals: ImportTotals
         if parsed.flag("dry-run") {
             totals = try directory.withTables { tables in

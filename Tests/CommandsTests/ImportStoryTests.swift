@@ -46,6 +46,18 @@ import Testing
         }
     }
 
+    @Test func rowsAreCountedForTheTimeLeft() throws {
+        try withTemporaryDirectory { (root) throws in
+            #expect(Files.rowsAtMost(try root.write("a.csv", "h\n1\n2\n")) == 3)
+            #expect(
+                Files.rowsAtMost(try root.write("b.csv", "h\n" + String(repeating: "row\r\n", count: 400_000)))
+                    == 400_001)
+            #expect(Files.rowsAtMost(try root.write("c.csv", "no line ends")) == nil)
+            #expect(Files.rowsAtMost(root.path) == nil)
+            #expect(Files.rowsAtMost("/dev/null") == nil)
+        }
+    }
+
     @Test func rejectsGoWhereTheyAreWanted() throws {
         try withChain { root, chain in
             let call = try Shop().importing("1,anna,x,done\n", into: chain, in: root, "--rejects", root.file("bad.csv"))
