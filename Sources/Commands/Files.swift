@@ -28,8 +28,8 @@ enum Files {
         }
     }
 
-    /// How many rows a file with a header has at most, to tell how much is left: a quoted line break counts as one more.
-    /// Nil where that is not to be had without using the file up.
+    /// How many rows a file with a header has at most, to tell how much is left: a quoted line break counts as one
+    /// more. Nil where that is not to be had without using the file up.
     static func rowsAtMost(_ path: String) -> Int? {
         var status = stat()
         guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

@@ -48,7 +48,8 @@ enum NodeCommand {
                 if isBehind, !wasBehind {
                     console.note(
                         "This machine's clock has fallen behind the certified time by more than "
-                            + "\(NodeCore.clockBehindMaxMilliseconds / 1000) s: its validators do not vote until it is set."
+                            + "\(NodeCore.clockBehindMaxMilliseconds / 1000) s: its validators do not vote until it "
+                            + "is set."
                     )
                 }
                 wasBehind = isBehind
