@@ -46,10 +46,11 @@ enum NodeCommand {
                 let status = consortium.first.status
                 let isBehind = wallClockMilliseconds() + NodeCore.clockBehindMaxMilliseconds < status.time
                 if isBehind, !wasBehind {
-                    let seconds = NodeCore.clockBehindMaxMilliseconds / 1000
                     console.note(
-                        "This machine's clock has fallen more than \(seconds) s behind the certified time: its "
-                            + "validators do not vote until it is set.")
+                        "This machine's clock has fallen behind the certified time by more than "
+                            + "\(NodeCore.clockBehindMaxMilliseconds / 1000) s: its validators do not vote until it "
+                            + "is set."
+                    )
                 }
                 wasBehind = isBehind
                 let age = wallClockMilliseconds() - min(wallClockMilliseconds(), status.time)

@@ -79,8 +79,8 @@ public struct BlockStore: Sendable {
         return try decode(bytes, "place of a transaction")
     }
 
-    /// The lowest height that a validator voted on here. Other validators' locks may stand here too, where the directory
-    /// was copied from another's.
+    /// The lowest height that a validator voted on here. Other validators' locks may stand here too, where the
+    /// directory was copied from another's.
     public func firstLock(of validator: OrganisationID) throws(StorageError) -> UInt64? {
         var found: UInt64?
         var bad = false

@@ -44,8 +44,8 @@ extension NodeCore {
             }
             stored.append(Stored(raw: raw, header: header, lock: try blocks.lock(next, of: configuration.validator)))
         }
-        // Without a lock of its own it may have voted, in a life that this directory does not know, on whatever the order
-        // holds. That stays so once it has locks: below the first of them it never votes.
+        // Without a lock of its own it may have voted, in a life that this directory does not know, on whatever the
+        // order holds. That stays so once it has locks: below the first of them it never votes.
         let firstLock = try blocks.firstLock(of: configuration.validator)
         var core = NodeCore(
             configuration: configuration, epoch: epoch, executor: executor,
