@@ -29,6 +29,7 @@ lint: ## check the layout of the sources
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests $(wildcard Fuzz)
 
 test: setup lint build unit vectors ## run every check: what a change must pass
+	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
 	@$(MAKE) release
 

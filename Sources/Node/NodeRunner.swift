@@ -95,10 +95,15 @@ public final class NodeRunner: Sendable {
         return waiter.wait() ?? .refused(.halted)
     }
 
+    /// Proves a holding at the newest committed height; `done` is called once, from a thread of the node.
+    public func prove(_ account: AccountID, _ unit: UnitCode, done: @escaping @Sendable (Answer) -> Void) {
+        ask(done) { .prove(account: account, unit: unit, request: $0) }
+    }
+
     /// A proof of a holding at the newest committed height. Blocks until there is one.
     public func prove(_ account: AccountID, _ unit: UnitCode) -> Answer {
         let waiter = Waiter<Answer>()
-        ask({ waiter.fulfil($0) }) { .prove(account: account, unit: unit, request: $0) }
+        prove(account, unit) { waiter.fulfil($0) }
         return waiter.wait() ?? .refused(.halted)
     }
 

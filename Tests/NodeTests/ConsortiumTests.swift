@@ -246,9 +246,7 @@ private final class World: Sendable {
 
     func proof(_ account: AccountID) async -> Answer {
         await withCheckedContinuation { continuation in
-            _ = WorkerThread { [self] in
-                continuation.resume(returning: consortium.first.prove(account, unit))
-            }
+            consortium.first.prove(account, unit) { continuation.resume(returning: $0) }
         }
     }
 
