@@ -60,7 +60,7 @@ public final class NodeRunner: Sendable {
 
     /// Starts a node on its directory.
     /// - Parameters:
-    ///   - core: as ``NodeCore/open(_:genesis:configuration:epoch:logHead:now:)`` gives it.
+    ///   - core: as ``NodeCore/open(store:genesis:configuration:epoch:logHead:now:)`` gives it.
     ///   - effects: the first things that it wants done.
     public init(
         _ core: NodeCore, _ effects: [Effect], blocks: BlockStore, ordering: any Ordering, signatures: SignaturePool,
