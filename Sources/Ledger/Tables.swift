@@ -83,6 +83,9 @@ struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
 
     init(_ table: Table) { self.table = table }
 
+    /// Rows in memory, those known to be absent too.
+    var count: Int { slots.count }
+
     private mutating func index(of key: Key, _ load: Loading) -> Dictionary<Key, Slot>.Index {
         if let index = slots.index(forKey: key) { return index }
         slots[key] = Slot(row: load.row(table, key.keyBytes), changedAt: 0)

@@ -44,4 +44,18 @@ struct ReadFailureTests {
             book.store.unreadable = []
         }
     }
+
+    @Test func namesThatNobodyHasDoNotStayInMemory() throws {
+        var book = Book.standard()
+        for number: UInt32 in 100..<200 {
+            book.run([Signer(.organisation(OrganisationID(number)), key(9))], Book.buy(1))
+            book.run(
+                [Book.first], .redeem(account: Book.one, unit: unit("U\(number)"), amount: 1, reference: Reference([1]))
+            )
+        }
+        book.ledger.state.trim(stored: book.ledger.height, max: 10)
+        #expect(book.ledger.state.organisations.count <= 10)
+        #expect(book.ledger.state.units.count <= 10)
+        #expect(book.run([Book.first], Book.buy(1)).code == .done)
+    }
 }
