@@ -58,4 +58,15 @@ struct ReadFailureTests {
         #expect(book.ledger.state.units.count <= 10)
         #expect(book.run([Book.first], Book.buy(1)).code == .done)
     }
+
+    @Test func lotsThatAddUpToTooMuchAreNoHolding() throws {
+        var encoder = Encoder()
+        encoder.u64(0)
+        encoder.u64(0)
+        encoder.sequence([
+            Lot(terms: LotTerms(expiry: 1, version: 1), remaining: .max),
+            Lot(terms: LotTerms(expiry: 2, version: 1), remaining: 1),
+        ])
+        #expect(throws: DecodingError.self) { try Holding(canonicalBytes: encoder.bytes) }
+    }
 }
