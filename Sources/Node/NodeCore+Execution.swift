@@ -49,12 +49,17 @@ extension NodeCore {
     /// The first position that is neither executed nor in hand.
     private var nextUnread: UInt64 { executed + 1 + (awaiting == nil ? 0 : 1) + UInt64(incoming.count) }
 
-    /// Executes what was read, as far as the bound on uncertified heights and known signatures allow.
+    /// Whether the bounds let one more height be executed.
+    var mayExecute: Bool {
+        executed - certified < Self.uncertifiedMax && executed - committed < Self.uncommittedMax
+    }
+
+    /// Executes what was read, as far as the bounds and known signatures allow.
     mutating func executeIncoming(_ now: UInt64) {
         while halted == nil {
             if let decoded = awaiting {
                 if executed - certified >= Self.uncertifiedMax { lookAhead(decoded, now) }
-                guard executed - certified < Self.uncertifiedMax,
+                guard mayExecute,
                     decoded.transactions.allSatisfy({ signatures[$0.envelopeDigest] != nil })
                 else { return }
                 awaiting = nil

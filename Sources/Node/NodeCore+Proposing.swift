@@ -11,7 +11,7 @@ extension NodeCore {
         guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
         else { return }
         // So that the entry can be executed at once.
-        guard executed - certified < Self.uncertifiedMax else { return }
+        guard mayExecute else { return }
         let transactions: [Transaction]
         if !pool.hasReady {
             transactions = []

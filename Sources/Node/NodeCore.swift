@@ -34,6 +34,9 @@ public struct NodeCore: Sendable {
 
     /// Heights beyond the newest certified one that are executed and voted on.
     public static let uncertifiedMax: UInt64 = 8
+    /// Heights beyond the one at which the tables stand that are executed, so that a disk that falls behind holds this
+    /// node back rather than fill its memory. Far below ``StateTree/versionsMax``: the tables' height stays provable.
+    public static let uncommittedMax: UInt64 = 32
     /// Heights beyond the newest executed one of which votes are kept.
     static let votesAheadMax: UInt64 = 16
     /// Without a certificate for this long, an empty entry goes first, so that block time is fresh.
