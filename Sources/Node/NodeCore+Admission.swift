@@ -32,6 +32,7 @@ extension NodeCore {
     mutating func take(_ results: [(envelope: Digest, verify: Bool)], _ now: UInt64) {
         for (envelope, verify) in results {
             signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
+            if awaiting?.unknown.remove(envelope) != nil { awaiting!.signatures[envelope] = verify }
             if verify {
                 pool.makeReady(envelope)
             } else if let requests = pool.drop(envelope) {

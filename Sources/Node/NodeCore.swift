@@ -85,6 +85,15 @@ public struct NodeCore: Sendable {
         var isLocked: Bool
     }
 
+    /// An entry with what is known of its signatures. Kept apart from ``SignatureMemory``, which forgets: an entry may
+    /// have to wait for long.
+    struct Awaiting: Sendable {
+        let decoded: Executor.Decoded
+        var signatures: [Digest: Bool]
+        /// Being checked.
+        var unknown: Set<Digest>
+    }
+
     struct Appending: Sendable {
         let position: UInt64
         let bytes: [UInt8]
@@ -98,8 +107,8 @@ public struct NodeCore: Sendable {
 
     // Reading the order.
     var incoming: [(position: UInt64, bytes: [UInt8])] = []
-    /// An entry whose signatures are being checked.
-    var awaiting: Executor.Decoded?
+    /// The next entry, until it may be executed.
+    var awaiting: Awaiting?
     var isReading = false
     var readAgain = false
     var logRetryAt: UInt64?

@@ -29,4 +29,27 @@ import Testing
         }
         #expect(try stage.balance(0, at: 3) == 60)
     }
+
+    /// Results of signatures are kept within a bound, and an entry may have to wait for long.
+    @Test func anEntryThatWaitsDoesNotLoseItsSignatures() throws {
+        let stage = try Stage(opening: false)
+        stage.configure = { $0.signaturesKeptMax = 16 }
+        for index in 0..<4 { try stage.open(index) }
+        stage.run()
+        stage.found()
+        stage.carries = { _, _ in false }
+        for number: UInt8 in 0..<8 { stage.order(stage.entry([stage.earning(number)])) }
+        #expect(stage.status(0).executed - stage.status(0).certified == NodeCore.uncertifiedMax)
+        stage.order(stage.entry([stage.earning(8)]))
+        for number: UInt8 in 100..<140 {
+            let good = stage.earning(number)
+            let bad = Transaction(body: good.body, signatures: [Signature(bytes: [UInt8](repeating: 1, count: 64))])
+            let request = stage.submit(bad, to: 0)
+            #expect(stage.members[0].answers[request] == .refused(.signatureInvalid))
+        }
+        stage.carries = { _, _ in true }
+        stage.pass(20_000)
+        #expect(stage.status(0).committed == stage.log.head)
+        #expect(try stage.balance(0, at: 0) == 90)
+    }
 }
