@@ -1,6 +1,7 @@
 import Chain
 import Crypto
 import Ledger
+import Storage
 
 /// Taking transactions up, and answering for them.
 extension NodeCore {
@@ -45,17 +46,24 @@ extension NodeCore {
     mutating func answerProofs() {
         guard !proofRequests.isEmpty, let certificate = committedCertificate else { return }
         var waiting: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
+        var failure: StorageError?
         for wanted in proofRequests {
-            let proof = try? tables.balanceProof(
-                wanted.account, wanted.unit, header: committedHeader, certificate: certificate, trees: executor.trees,
-                genesis: executor.genesisHash)
-            if let proof {
-                effects.append(.answer(request: wanted.request, .proof(proof)))
-            } else {
+            do throws(StorageError) {
+                let proof = try tables.balanceProof(
+                    wanted.account, wanted.unit, header: committedHeader, certificate: certificate,
+                    trees: executor.trees, genesis: executor.genesisHash)
+                if let proof {
+                    effects.append(.answer(request: wanted.request, .proof(proof)))
+                } else {
+                    waiting.append(wanted)
+                }
+            } catch {
                 waiting.append(wanted)
+                failure = error
             }
         }
         proofRequests = waiting
+        if let failure { halt(.storage(failure)) }
     }
 }
 

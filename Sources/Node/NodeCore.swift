@@ -195,7 +195,11 @@ public struct NodeCore: Sendable {
         effects = []
         note(clock: now)
         if halted != nil {
-            if case .submit(_, let request) = event { effects = [.answer(request: request, .refused(.halted))] }
+            switch event {
+            case .submit(_, let request), .prove(_, _, let request):
+                effects = [.answer(request: request, .refused(.halted))]
+            default: break
+            }
             return effects
         }
         switch event {
@@ -252,7 +256,10 @@ public struct NodeCore: Sendable {
 
     mutating func halt(_ reason: Halt) {
         halted = reason
-        for request in pool.drain() { effects.append(.answer(request: request, .refused(.halted))) }
+        for request in pool.drain() + proofRequests.map(\.request) {
+            effects.append(.answer(request: request, .refused(.halted)))
+        }
+        proofRequests = []
         effects.append(.halt(reason))
     }
 

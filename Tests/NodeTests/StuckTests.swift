@@ -52,4 +52,20 @@ import Testing
         #expect(stage.status(0).committed == stage.log.head)
         #expect(try stage.balance(0, at: 0) == 90)
     }
+
+    @Test func whoAsksForAProofOfANodeThatStoppedIsAnswered() throws {
+        let stage = try Stage()
+        let (account, unit) = (stage.cast.people[0].id, stage.cast.units[0])
+        // One waits for the first certificate, one comes when the node has stopped.
+        stage.carries = { _, _ in false }
+        stage.post(.prove(account: account, unit: unit, request: 901), to: 0)
+        stage.run()
+        #expect(stage.members[0].answers[901] == nil)
+        stage.post(.failed(StorageError(.inputOutput, "the disk is gone", place: "the node's directory")), to: 0)
+        stage.run()
+        #expect(stage.members[0].answers[901] == .refused(.halted))
+        stage.post(.prove(account: account, unit: unit, request: 902), to: 0)
+        stage.run()
+        #expect(stage.members[0].answers[902] == .refused(.halted))
+    }
 }
