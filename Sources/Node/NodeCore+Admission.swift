@@ -9,6 +9,7 @@ extension NodeCore {
         func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
         // Who does not sign cannot order it either.
         guard signingStopped == nil else { return refuse(.halted) }
+        guard configuration.votingKey != nil, ownIndex != nil else { return refuse(.follower) }
         // The same envelope again, while it is under way: one more who waits for it.
         if pool.join(transaction.envelopeDigest, request) { return }
         if transaction.body.validUntil < executor.head.time { return refuse(.expired) }

@@ -79,7 +79,7 @@ extension NodeCore {
         }
     }
 
-    private var ownIndex: Int? { executor.set.validators.firstIndex { $0.id == configuration.validator } }
+    var ownIndex: Int? { executor.set.validators.firstIndex { $0.id == configuration.validator } }
 
     private func turnDistance(at position: UInt64) -> UInt64 {
         guard let own = ownIndex else { return 0 }

@@ -68,4 +68,15 @@ import Testing
         stage.run()
         #expect(stage.members[0].answers[902] == .refused(.halted))
     }
+
+    @Test func whoOnlyFollowsTakesNoTransactionUp() throws {
+        let stage = try Stage(opening: false)
+        stage.followers = [3]
+        for index in 0..<4 { try stage.open(index) }
+        stage.run()
+        stage.found()
+        let request = stage.submit(stage.earning(1), to: 3)
+        #expect(stage.members[3].answers[request] == .refused(.follower))
+        #expect(stage.status(3).pooled == 0)
+    }
 }
