@@ -42,13 +42,13 @@ var targets: [Target] = [
     library("Concurrency"),
     library("Storage", ["Concurrency"]),
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
-    library("Ordering", ["Canonical", "Concurrency", "Crypto", "Chain"]),
+    library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
-    library("Wallet", ["Canonical", "Crypto", "Ledger", "Chain"]),
-    library("Registrar", ["SQLite", "Ledger"]),
+    library("Wallet", ["Crypto", "Ledger"]),
+    library("Registrar", ["SQLite"]),
     library("Intake"),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
 
@@ -57,8 +57,8 @@ var targets: [Target] = [
     library(
         "Commands",
         [
-            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
-            "Wallet", "Registrar", "SQLite", "Intake", "Terminal",
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
+            "Registrar", "SQLite", "Intake", "Terminal",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 

@@ -219,6 +219,13 @@ extension Holding: Canonical {
         pending = try decoder.u64()
         debt = try decoder.u64()
         lots = try decoder.ascending(max: Self.lotsMax, by: \.terms)
+        // Or a damaged row would trap where its sums are taken, before anybody can say that it is damaged.
+        var sum: UInt64 = 0
+        for lot in lots {
+            let (next, overflow) = sum.addingReportingOverflow(lot.remaining)
+            if overflow { throw decoder.refusal(.invalidValue) }
+            sum = next
+        }
     }
 }
 

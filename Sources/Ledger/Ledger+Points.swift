@@ -32,7 +32,9 @@ extension Ledger {
     mutating func accrue(_ list: AccrueList, _ context: Context) -> Applied {
         guard let before = state.units.get(list.unit, loading) else { return .refused(.unitUnknown) }
         guard context.signed(by: .organisation(before.issuer)) else { return .refused(.signerMissing) }
-        let program = state.programs.get(ProgramKey(unit: list.unit, version: before.version), loading)!
+        guard let program = state.programs.get(ProgramKey(unit: list.unit, version: before.version), loading) else {
+            return .refused(.unitUnknown)
+        }
         let terms = LotTerms(expiry: program.expiry(earnedAt: time), version: before.version)
         let quota = state.organisations.get(before.issuer, loading)!.quota
         var unit = before
@@ -96,15 +98,14 @@ extension Ledger {
     /// Checks: unit, signer; then line by line: amount, accrual, its unit, total, number of lots.
     mutating func vest(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
-            let (totals, open) = ledger.totals(key, accepted)
+            guard let (totals, open) = ledger.totals(key, accepted) else { return .accrualUnknown }
             if line.total < totals.vested { return .totalBelowRecorded }
             if line.total == totals.vested { return .exists }
             guard line.total <= accepted.amount - totals.voided else { return .totalAboveAmount }
             precondition(open, "an accrual with room to vest is open")
             let holdingKey = HoldingKey(account: accepted.account, unit: unit.code)
-            guard ledger.state.holdings.get(holdingKey, ledger.loading)!.canAdd(accepted.terms) else {
-                return .lotsTooMany
-            }
+            guard let holding = ledger.state.holdings.get(holdingKey, ledger.loading) else { return .accountUnknown }
+            guard holding.canAdd(accepted.terms) else { return .lotsTooMany }
             let step = line.total - totals.vested
             unit.pending -= step
             ledger.state.holdings.modify(holdingKey, ledger.loading) { $0.change { $0.pending -= step } }
@@ -117,15 +118,16 @@ extension Ledger {
     /// Checks: unit, signer; then line by line: amount, accrual, its unit, total.
     mutating func void(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
-            let (totals, open) = ledger.totals(key, accepted)
+            guard let (totals, open) = ledger.totals(key, accepted) else { return .accrualUnknown }
             if line.total < totals.voided { return .totalBelowRecorded }
             if line.total == totals.voided { return .exists }
             guard line.total <= accepted.amount - totals.vested else { return .totalAboveAmount }
             precondition(open, "an accrual with room to void is open")
             let step = line.total - totals.voided
+            let holdingKey = HoldingKey(account: accepted.account, unit: unit.code)
+            guard ledger.state.holdings.get(holdingKey, ledger.loading) != nil else { return .accountUnknown }
             unit.pending -= step
             unit.cancelled += step
-            let holdingKey = HoldingKey(account: accepted.account, unit: unit.code)
             ledger.state.holdings.modify(holdingKey, ledger.loading) { $0.change { $0.pending -= step } }
             ledger.record(AccrualTotals(vested: totals.vested, voided: line.total), key, accepted)
             return .done
@@ -136,7 +138,7 @@ extension Ledger {
     /// the accrual first; the rest becomes the earner's debt. What is held for others stays held.
     mutating func clawBack(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
-            let vested = ledger.totals(key, accepted).totals.vested
+            guard let vested = ledger.totals(key, accepted)?.totals.vested else { return .accrualUnknown }
             let before = ledger.state.clawbacks.get(key, ledger.loading) ?? Clawback()
             if line.total < before.total { return .totalBelowRecorded }
             if line.total == before.total { return .exists }
@@ -180,11 +182,11 @@ extension Ledger {
         return applied
     }
 
-    /// How far an accrual has come, and whether points of it are pending.
-    private mutating func totals(_ key: Digest, _ accepted: AcceptedLine) -> (totals: AccrualTotals, open: Bool) {
+    /// How far an accrual has come, and whether points of it are pending; nil where its row cannot be read.
+    private mutating func totals(_ key: Digest, _ accepted: AcceptedLine) -> (totals: AccrualTotals, open: Bool)? {
         if !accepted.pending { return (AccrualTotals(vested: accepted.amount), false) }
         if let open = state.accruals.get(key, loading) { return (open, true) }
-        return (state.settled.get(key, loading)!, false)
+        return state.settled.get(key, loading).map { ($0, false) }
     }
 
     /// An accrual with nothing pending any more moves to the settled ones.

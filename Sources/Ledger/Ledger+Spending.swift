@@ -78,8 +78,10 @@ extension Ledger {
         guard context.signed(by: .organisation(hold.organisation)) else { return .refused(.signerMissing) }
         if amount == 0 { return .refused(.amountZero) }
         let key = HoldingKey(account: hold.account, unit: hold.unit)
-        var holding = state.holdings.get(key, loading)!
-        if state.accounts.get(hold.account, loading)!.frozen != .no { return .refused(.accountFrozen) }
+        guard var holding = state.holdings.get(key, loading), let account = state.accounts.get(hold.account, loading),
+            state.units.get(hold.unit, loading) != nil
+        else { return .refused(.holdUnknown) }
+        if account.frozen != .no { return .refused(.accountFrozen) }
         if case .redeem = hold.use, holding.debt > 0 { return .refused(.debtOutstanding) }
         if hold.deadline < time { return .refused(.holdOverdue) }
         if amount > hold.amount { return .refused(.balanceInsufficient) }
@@ -128,9 +130,9 @@ extension Ledger {
     }
 
     private mutating func giveBack(_ id: HoldID, _ hold: Hold) {
-        state.holdings.modify(HoldingKey(account: hold.account, unit: hold.unit), loading) {
-            _ = $0!.settle(hold.portions, taking: 0)
-        }
+        let key = HoldingKey(account: hold.account, unit: hold.unit)
+        guard state.holdings.get(key, loading) != nil, state.units.get(hold.unit, loading) != nil else { return }
+        state.holdings.modify(key, loading) { _ = $0!.settle(hold.portions, taking: 0) }
         let amount = hold.amount
         state.units.modify(hold.unit, loading) {
             $0!.held -= amount

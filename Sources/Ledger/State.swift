@@ -15,7 +15,8 @@ struct State: Sendable {
     var keys = LogRows<Digest, AcceptedLine>(.keys)
     var settled = LogRows<Digest, AccrualTotals>(.settled)
 
-    /// Rows kept in memory of each table that changes.
+    /// Rows kept in memory of each table that changes, those known to be absent too: whoever signs may name
+    /// organisations and units that nobody has.
     static let rowsCachedMax = 1 << 20
 
     mutating func rollBack() {
@@ -53,7 +54,9 @@ struct State: Sendable {
     }
 
     mutating func trim(stored height: UInt64, max: Int = rowsCachedMax) {
+        organisations.trim(stored: height, max: max)
         programs.trim(stored: height, max: max)
+        units.trim(stored: height, max: max)
         accounts.trim(stored: height, max: max)
         holdings.trim(stored: height, max: max)
         holds.trim(stored: height, max: max)

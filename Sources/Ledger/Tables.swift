@@ -39,7 +39,8 @@ public enum Table: String, CaseIterable, Sendable {
 }
 
 /// What a certified row is read by. Answers nil where there is none; where reading fails, the caller of the ledger
-/// notes it and drops the block's result.
+/// notes it and drops the block's result. So any row may look absent, and execution comes to its end all the same:
+/// only rows that the same transaction has read before are unwrapped.
 public typealias RowLoader = @Sendable (Table, [UInt8]) -> [UInt8]?
 
 /// A row's key in its table's bytes.
@@ -81,6 +82,9 @@ struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
     private var undo: [(key: Key, row: Row?)] = []
 
     init(_ table: Table) { self.table = table }
+
+    /// Rows in memory, those known to be absent too.
+    var count: Int { slots.count }
 
     private mutating func index(of key: Key, _ load: Loading) -> Dictionary<Key, Slot>.Index {
         if let index = slots.index(forKey: key) { return index }

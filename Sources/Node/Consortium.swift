@@ -61,7 +61,7 @@ public final class Consortium: Sendable {
         self.signatures = signatures
         let halts = Locked<[Halt]>([])
         self.halts = halts
-        let peers = Peers(count: members.count)
+        let peers = Peers()
         runners = opened.enumerated().map { index, opened in
             var surroundings = NodeRunner.Surroundings()
             surroundings.clock = clock
@@ -76,7 +76,7 @@ public final class Consortium: Sendable {
             surroundings.crashPoint = crashPoint
             surroundings.certified = { block in
                 if index == 0 { certified(block) }
-                peers.note(block.block.header.height, by: index, forget: log.forget)
+                peers.note(block.block.header.height, forget: log.forget)
             }
             return NodeRunner(
                 opened.core, opened.effects, blocks: stores[index], ordering: log, signatures: signatures,
@@ -88,6 +88,9 @@ public final class Consortium: Sendable {
     /// The node that clients of this process talk to.
     public var first: NodeRunner { runners[0] }
 
+    /// Entries of the order that are kept in memory.
+    public var entriesInMemory: Int { log.recentCount }
+
     /// Why members stopped, where they did.
     public var halted: [Halt] { halts.withLock { $0 } }
 
@@ -97,18 +100,17 @@ public final class Consortium: Sendable {
         signatures.stop()
     }
 
-    /// Brings votes from one member to the others, and notes how far each has come.
+    /// Brings votes from one member to the others, and notes how far the first of them has come.
     private final class Peers: Sendable {
         private struct State: Sendable {
             var runners: [NodeRunner] = []
             /// Votes sent before all members were connected.
             var early: [(vote: Vote, from: Int)] = []
-            var heights: [UInt64]
+            /// The newest height that any of them has in its tables.
+            var highest: UInt64 = 0
         }
 
-        private let state: Locked<State>
-
-        init(count: Int) { state = Locked(State(heights: Array(repeating: 0, count: count))) }
+        private let state = Locked(State())
 
         func connect(_ runners: [NodeRunner]) {
             let early = state.withLock { state in
@@ -127,13 +129,14 @@ public final class Consortium: Sendable {
             for (other, runner) in runners.enumerated() where other != index { runner.take(vote) }
         }
 
-        /// Entries that every member has in its tables need not stay in memory.
-        func note(_ height: UInt64, by index: Int, forget: (UInt64) -> Void) {
-            let lowest = state.withLock { state in
-                state.heights[index] = height
-                return state.heights.min() ?? 0
+        /// Entries that one member has in its tables need not stay in memory: a quorum has stored them, and who comes
+        /// later reads them from there. Waiting for the last would be for good where that one has stopped.
+        func note(_ height: UInt64, forget: (UInt64) -> Void) {
+            let isNew = state.withLock { state in
+                defer { state.highest = max(state.highest, height) }
+                return height > state.highest
             }
-            if lowest % 16 == 0, lowest > 0 { forget(lowest) }
+            if isNew, height % 16 == 0 { forget(height) }
         }
     }
 }

@@ -75,6 +75,8 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
     case senderBusy(Party)
     /// The node has stopped.
     case halted
+    /// The node does not vote, so it can order nothing.
+    case follower
 
     public var description: String {
         switch self {
@@ -83,6 +85,7 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
         case .poolFull: "The node holds as many transactions as it may. Send it again later."
         case .senderBusy(let party): "\(party) has as many transactions under way as it may. Wait for answers first."
         case .halted: "The node has stopped and takes nothing up."
+        case .follower: "The node only follows the chain. Send it to a validator."
         }
     }
 }

@@ -1,6 +1,7 @@
 import Chain
 import Crypto
 import Ledger
+import Storage
 
 /// Taking transactions up, and answering for them.
 extension NodeCore {
@@ -8,6 +9,7 @@ extension NodeCore {
         func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
         // Who does not sign cannot order it either.
         guard signingStopped == nil else { return refuse(.halted) }
+        guard configuration.votingKey != nil, ownIndex != nil else { return refuse(.follower) }
         // The same envelope again, while it is under way: one more who waits for it.
         if pool.join(transaction.envelopeDigest, request) { return }
         if transaction.body.validUntil < executor.head.time { return refuse(.expired) }
@@ -32,6 +34,7 @@ extension NodeCore {
     mutating func take(_ results: [(envelope: Digest, verify: Bool)], _ now: UInt64) {
         for (envelope, verify) in results {
             signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
+            if awaiting?.unknown.remove(envelope) != nil { awaiting!.signatures[envelope] = verify }
             if verify {
                 pool.makeReady(envelope)
             } else if let requests = pool.drop(envelope) {
@@ -44,17 +47,24 @@ extension NodeCore {
     mutating func answerProofs() {
         guard !proofRequests.isEmpty, let certificate = committedCertificate else { return }
         var waiting: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
+        var failure: StorageError?
         for wanted in proofRequests {
-            let proof = try? tables.balanceProof(
-                wanted.account, wanted.unit, header: committedHeader, certificate: certificate, trees: executor.trees,
-                genesis: executor.genesisHash)
-            if let proof {
-                effects.append(.answer(request: wanted.request, .proof(proof)))
-            } else {
+            do throws(StorageError) {
+                let proof = try tables.balanceProof(
+                    wanted.account, wanted.unit, header: committedHeader, certificate: certificate,
+                    trees: executor.trees, genesis: executor.genesisHash)
+                if let proof {
+                    effects.append(.answer(request: wanted.request, .proof(proof)))
+                } else {
+                    waiting.append(wanted)
+                }
+            } catch {
                 waiting.append(wanted)
+                failure = error
             }
         }
         proofRequests = waiting
+        if let failure { halt(.storage(failure)) }
     }
 }
 

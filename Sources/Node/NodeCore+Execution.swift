@@ -49,16 +49,19 @@ extension NodeCore {
     /// The first position that is neither executed nor in hand.
     private var nextUnread: UInt64 { executed + 1 + (awaiting == nil ? 0 : 1) + UInt64(incoming.count) }
 
-    /// Executes what was read, as far as the bound on uncertified heights and known signatures allow.
+    /// Whether the bounds let one more height be executed.
+    var mayExecute: Bool {
+        executed - certified < Self.uncertifiedMax && executed - committed < Self.uncommittedMax
+    }
+
+    /// Executes what was read, as far as the bounds and known signatures allow.
     mutating func executeIncoming(_ now: UInt64) {
         while halted == nil {
-            if let decoded = awaiting {
-                if executed - certified >= Self.uncertifiedMax { lookAhead(decoded, now) }
-                guard executed - certified < Self.uncertifiedMax,
-                    decoded.transactions.allSatisfy({ signatures[$0.envelopeDigest] != nil })
-                else { return }
+            if let next = awaiting {
+                if executed - certified >= Self.uncertifiedMax { lookAhead(next.decoded, now) }
+                guard mayExecute, next.unknown.isEmpty else { return }
                 awaiting = nil
-                execute(decoded, now)
+                execute(next, now)
                 continue
             }
             guard let next = incoming.first else { break }
@@ -74,8 +77,16 @@ extension NodeCore {
 
     /// Keeps the next entry until its signatures are known.
     mutating func hold(_ decoded: Executor.Decoded) {
-        awaiting = decoded
-        let unknown = decoded.transactions.filter { signatures[$0.envelopeDigest] == nil }
+        var next = Awaiting(decoded: decoded, signatures: [:], unknown: [])
+        var unknown: [Transaction] = []
+        for transaction in decoded.transactions {
+            if let verify = signatures[transaction.envelopeDigest] {
+                next.signatures[transaction.envelopeDigest] = verify
+            } else if next.unknown.insert(transaction.envelopeDigest).inserted {
+                unknown.append(transaction)
+            }
+        }
+        awaiting = next
         if !unknown.isEmpty { effects.append(.verify(unknown)) }
     }
 
@@ -87,8 +98,8 @@ extension NodeCore {
         }
     }
 
-    private mutating func execute(_ decoded: Executor.Decoded, _ now: UInt64) {
-        guard let block = execute(decoded) else { return }
+    private mutating func execute(_ next: Awaiting, _ now: UInt64) {
+        guard let block = execute(next.decoded, next.signatures) else { return }
         let header = block.header
         let hash = header.hash
         let lock = mayVote(header.height, now) ? vote(for: header, hash, now) : nil
@@ -103,11 +114,13 @@ extension NodeCore {
     /// Executes a stored block again: it must give the stored header, and its lock is sent as it was.
     mutating func executeAgain(_ stored: Stored, _ now: UInt64) {
         let decoded = executor.decode(stored.raw)
+        var known: [Digest: Bool] = [:]
         for transaction in decoded.transactions {
             let verify = transaction.signaturesVerify(genesis: executor.genesisHash)
+            known[transaction.envelopeDigest] = verify
             signatures.note(transaction.envelopeDigest, verify, max: configuration.signaturesKeptMax)
         }
-        guard let block = execute(decoded) else { return }
+        guard let block = execute(decoded, known) else { return }
         guard block.header == stored.header else { return halt(.replayDiffers(height: stored.header.height)) }
         headerHashes[block.header.height] = block.header.hash
         blocks[block.header.height] = Executed(block: block, lock: stored.lock, isLocked: true)
@@ -121,7 +134,7 @@ extension NodeCore {
 
     /// - Returns: nil where the directory could not be read; the node has halted then, since what it made of the entry
     ///   is nobody's header.
-    private mutating func execute(_ decoded: Executor.Decoded) -> Executor.Block? {
+    private mutating func execute(_ decoded: Executor.Decoded, _ verify: [Digest: Bool]) -> Executor.Block? {
         let hashes = headerHashes
         let tables = tables
         let set = executor.set
@@ -130,7 +143,7 @@ extension NodeCore {
         let known = newestCertificate
         var failure: StorageError?
         let block = executor.execute(
-            decoded, signaturesVerify: { signatures[$0.envelopeDigest] == true },
+            decoded, signaturesVerify: { verify[$0.envelopeDigest] == true },
             header: { height in
                 if let hash = hashes[height] { return hash }
                 // A stored header below the committed height is this node's own.

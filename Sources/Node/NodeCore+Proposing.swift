@@ -11,7 +11,7 @@ extension NodeCore {
         guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
         else { return }
         // So that the entry can be executed at once.
-        guard executed - certified < Self.uncertifiedMax else { return }
+        guard mayExecute else { return }
         let transactions: [Transaction]
         if !pool.hasReady {
             transactions = []
@@ -79,7 +79,7 @@ extension NodeCore {
         }
     }
 
-    private var ownIndex: Int? { executor.set.validators.firstIndex { $0.id == configuration.validator } }
+    var ownIndex: Int? { executor.set.validators.firstIndex { $0.id == configuration.validator } }
 
     private func turnDistance(at position: UInt64) -> UInt64 {
         guard let own = ownIndex else { return 0 }

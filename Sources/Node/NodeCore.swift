@@ -34,6 +34,9 @@ public struct NodeCore: Sendable {
 
     /// Heights beyond the newest certified one that are executed and voted on.
     public static let uncertifiedMax: UInt64 = 8
+    /// Heights beyond the one at which the tables stand that are executed, so that a disk that falls behind holds this
+    /// node back rather than fill its memory. Far below ``StateTree/versionsMax``: the tables' height stays provable.
+    public static let uncommittedMax: UInt64 = 32
     /// Heights beyond the newest executed one of which votes are kept.
     static let votesAheadMax: UInt64 = 16
     /// Without a certificate for this long, an empty entry goes first, so that block time is fresh.
@@ -82,6 +85,15 @@ public struct NodeCore: Sendable {
         var isLocked: Bool
     }
 
+    /// An entry with what is known of its signatures. Kept apart from ``SignatureMemory``, which forgets: an entry may
+    /// have to wait for long.
+    struct Awaiting: Sendable {
+        let decoded: Executor.Decoded
+        var signatures: [Digest: Bool]
+        /// Being checked.
+        var unknown: Set<Digest>
+    }
+
     struct Appending: Sendable {
         let position: UInt64
         let bytes: [UInt8]
@@ -95,8 +107,8 @@ public struct NodeCore: Sendable {
 
     // Reading the order.
     var incoming: [(position: UInt64, bytes: [UInt8])] = []
-    /// An entry whose signatures are being checked.
-    var awaiting: Executor.Decoded?
+    /// The next entry, until it may be executed.
+    var awaiting: Awaiting?
     var isReading = false
     var readAgain = false
     var logRetryAt: UInt64?
@@ -183,7 +195,11 @@ public struct NodeCore: Sendable {
         effects = []
         note(clock: now)
         if halted != nil {
-            if case .submit(_, let request) = event { effects = [.answer(request: request, .refused(.halted))] }
+            switch event {
+            case .submit(_, let request), .prove(_, _, let request):
+                effects = [.answer(request: request, .refused(.halted))]
+            default: break
+            }
             return effects
         }
         switch event {
@@ -240,7 +256,10 @@ public struct NodeCore: Sendable {
 
     mutating func halt(_ reason: Halt) {
         halted = reason
-        for request in pool.drain() { effects.append(.answer(request: request, .refused(.halted))) }
+        for request in pool.drain() + proofRequests.map(\.request) {
+            effects.append(.answer(request: request, .refused(.halted)))
+        }
+        proofRequests = []
         effects.append(.halt(reason))
     }
 

@@ -46,8 +46,10 @@ public final class NodeRunner: Sendable {
     private static let readBytesMax = 8 << 20
 
     private let events = Mailbox<Event>(countMax: eventsMax)
-    private let writes = Mailbox<Write>(countMax: 1024)
-    private let orders = Mailbox<Order>(countMax: 1024)
+    /// Bounded by what the core lets be under way (``NodeCore/uncommittedMax``; one append and one read), and so never
+    /// refused: a write that was dropped would leave a hole in the directory.
+    private let writes = Mailbox<Write>(countMax: 0)
+    private let orders = Mailbox<Order>(countMax: 0)
     private let requests: Locked<Requests>
     private let shared: Locked<NodeCore.Status>
     private let threads = Locked<[WorkerThread]>([])
@@ -173,10 +175,10 @@ public final class NodeRunner: Sendable {
             switch effect {
             case .verify(let transactions):
                 signatures.verify(transactions) { [events] in events.insist(.signatures($0)) }
-            case .append(let bytes, let position): orders.post(.append(bytes, position: position))
-            case .read(let from, let max): orders.post(.read(from: from, max: max))
-            case .lock(let batch, let height): writes.post(.lock(batch, height: height))
-            case .commit(let batch, let height): writes.post(.commit(batch, height: height))
+            case .append(let bytes, let position): orders.insist(.append(bytes, position: position))
+            case .read(let from, let max): orders.insist(.read(from: from, max: max))
+            case .lock(let batch, let height): writes.insist(.lock(batch, height: height))
+            case .commit(let batch, let height): writes.insist(.commit(batch, height: height))
             case .send(let vote):
                 surroundings.send(vote)
                 surroundings.crashPoint(.afterSend)

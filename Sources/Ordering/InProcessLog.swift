@@ -46,6 +46,9 @@ public final class InProcessLog: Ordering {
     /// The newest position.
     public var head: UInt64 { state.withLock { $0.head } }
 
+    /// Entries that are kept in memory.
+    public var recentCount: Int { state.withLock { $0.recent.count } }
+
     public func append(_ bytes: [UInt8], at position: UInt64) -> AppendResult {
         let wakes = state.withLock { state -> [@Sendable () -> Void]? in
             guard position == state.head + 1 else { return nil }
@@ -83,7 +86,7 @@ public final class InProcessLog: Ordering {
 
     public func onWake(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wakes.append(wake) } }
 
-    /// Forgets entries up to `position`, which every directory holds by now.
+    /// Forgets entries up to `position`, which directories hold by now.
     public func forget(upTo position: UInt64) {
         state.withLock { state in
             guard !archives.isEmpty, position >= state.first else { return }

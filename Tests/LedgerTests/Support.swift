@@ -35,6 +35,8 @@ final class TestStore: @unchecked Sendable {
     }
 
     private var rows: [Key: [UInt8]] = [:]
+    /// Tables of which every read fails.
+    var unreadable: Set<Table> = []
 
     func apply(_ changes: [TableChanges], replaysLeft: [[UInt8]] = []) {
         for table in changes {
@@ -43,7 +45,9 @@ final class TestStore: @unchecked Sendable {
         for bytes in replaysLeft { rows[Key(table: .replays, bytes: bytes)] = nil }
     }
 
-    func row(_ table: Table, _ bytes: [UInt8]) -> [UInt8]? { rows[Key(table: table, bytes: bytes)] }
+    func row(_ table: Table, _ bytes: [UInt8]) -> [UInt8]? {
+        unreadable.contains(table) ? nil : rows[Key(table: table, bytes: bytes)]
+    }
 
     func all(_ table: Table) -> [(key: [UInt8], value: [UInt8])] {
         rows.filter { $0.key.table == table }.map { ($0.key.bytes, $0.value) }

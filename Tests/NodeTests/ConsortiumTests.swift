@@ -118,6 +118,17 @@ import Wallet
         #expect(world.consortium.halted == [.storage(StorageError(.diskFull, "", place: ""))])
         #expect(await world.answer(spend) == .refused(.halted))
     }
+
+    /// The others go on without it, and do not keep for it what stands in their directories.
+    @Test func aMemberThatStoppedDoesNotFillTheOthersMemory() async throws {
+        let store = FailingStore()
+        let world = try World(validators: 4, stores: [MemoryStore(), MemoryStore(), MemoryStore(), store])
+        defer { world.stop() }
+        store.failing.withLock { $0 = StorageError(.diskFull, "no space is left", place: "memory") }
+        for _ in 0..<50 { _ = try await world.open() }
+        #expect(world.consortium.first.status.committed >= 50)
+        #expect(world.consortium.entriesInMemory <= 32)
+    }
 }
 
 /// Bounds of admission, where nothing is certified in between.

@@ -21,6 +21,11 @@ final class Stage {
     var followers: Set<Int> = []
     /// Whether a member hears that something was ordered.
     var wakes: (Int) -> Bool = { _ in true }
+    /// Whether a member's tables are written now, or later by ``writeTables(of:)``.
+    var commits: (Int) -> Bool = { _ in true }
+    private var unwritten: [(member: Int, batch: WriteBatch, height: UInt64)] = []
+    /// What is unusual about how the nodes run.
+    var configure: (inout NodeCore.Configuration) -> Void = { _ in }
     /// What becomes of a member's write of block and lock.
     var lockFate: (_ member: Int, _ height: UInt64) -> LockFate = { _, _ in .done }
     private var inbox: [(member: Int, life: Int, event: Event)] = []
@@ -58,11 +63,11 @@ final class Stage {
 
     func open(_ index: Int) throws {
         let member = members[index]
+        var configuration = NodeCore.Configuration(
+            validator: cast.organisation(index), votingKey: followers.contains(index) ? nil : cast.votingKeys[index])
+        configure(&configuration)
         let (core, effects) = try NodeCore.open(
-            store: member.disk, genesis: cast.genesis,
-            configuration: .init(
-                validator: cast.organisation(index), votingKey: followers.contains(index) ? nil : cast.votingKeys[index]
-            ),
+            store: member.disk, genesis: cast.genesis, configuration: configuration,
             epoch: OrderingEpoch(genesis: cast.genesis), logHead: log.head, now: now)
         member.core = core
         member.life += 1
@@ -153,6 +158,10 @@ final class Stage {
                     post(.locked(height: height), to: index)
                 }
             case .commit(let batch, let height):
+                guard commits(index) else {
+                    unwritten.append((index, batch, height))
+                    continue
+                }
                 try? member.disk.write(batch, synced: false)
                 post(.committed(height: height), to: index)
             case .send(let vote):
@@ -173,6 +182,16 @@ final class Stage {
             case .halt(let reason): member.halted = reason
             }
         }
+    }
+
+    /// Writes what ``commits`` held back of a member.
+    func writeTables(of index: Int) {
+        for write in unwritten where write.member == index {
+            try? members[index].disk.write(write.batch, synced: false)
+            post(.committed(height: write.height), to: index)
+        }
+        unwritten.removeAll { $0.member == index }
+        run()
     }
 
     // MARK: Looking
