@@ -807,7 +807,7 @@ def check_transactions(file, tally):
         tally.check("envelope", envelope.hex(), value["envelope"])
         tally.check("envelope digest", under("envelope", envelope).hex(), value["envelopeDigest"])
     value = file["ticket"]
-    message = tagged("ticket") + chain + u32(value["organisation"]) + account(value["account"])
+    message = tagged("ticket") + chain + u32(value["organisation"]) + open_line(value["line"])
     message += u64(value["validUntil"])
     tally.check("ticket", message.hex(), value["signed"])
     tally.check("ticket signature", sign(bytes.fromhex(value["seed"]), message).hex(), value["signature"])

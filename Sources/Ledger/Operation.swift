@@ -131,7 +131,8 @@ public struct OpenList: Sendable, Equatable, Canonical {
     }
 }
 
-/// An organisation's word that a person may open one account.
+/// An organisation's word that one account may be opened, with this role and by this key: whoever else sees the ticket
+/// on its way can do nothing with it.
 public struct Ticket: Sendable, Equatable, Canonical {
     public let organisation: OrganisationID
     public let validUntil: UInt64
@@ -147,22 +148,21 @@ public struct Ticket: Sendable, Equatable, Canonical {
     }
 
     public static func signedBytes(
-        genesis: Digest, organisation: OrganisationID, account: AccountID, validUntil: UInt64
+        genesis: Digest, organisation: OrganisationID, line: OpenLine, validUntil: UInt64
     ) -> [UInt8] {
         var encoder = Encoder()
         encoder.fixed(Domain.ticket.prefix)
         encoder.value(genesis)
         encoder.value(organisation)
-        encoder.value(account)
+        encoder.value(line)
         encoder.u64(validUntil)
         return encoder.bytes
     }
 
-    public func verifies(account: AccountID, genesis: Digest) -> Bool {
+    public func verifies(_ line: OpenLine, genesis: Digest) -> Bool {
         key.verifies(
             signature,
-            of: Self.signedBytes(genesis: genesis, organisation: organisation, account: account, validUntil: validUntil)
-        )
+            of: Self.signedBytes(genesis: genesis, organisation: organisation, line: line, validUntil: validUntil))
     }
 
     public func encode(to encoder: inout Encoder) {

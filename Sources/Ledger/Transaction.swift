@@ -134,7 +134,7 @@ public struct Transaction: Sendable {
         for (signer, signature) in zip(body.signers, signatures)
         where !signer.key.verifies(signature, of: message) { return false }
         for case .openByTicket(let line, let ticket) in body.operations
-        where !ticket.verifies(account: line.account, genesis: genesis) { return false }
+        where !ticket.verifies(line, genesis: genesis) { return false }
         return true
     }
 }

@@ -251,23 +251,31 @@ struct StoryTests {
         #expect(!transaction.signaturesVerify(genesis: sibling.hash))
 
         // The bytes of a ticket are no transaction's, and the other way round: the tags differ.
+        let line = OpenLine(account: Book.one, credential: secret.publicKey)
         let ticketBytes = Ticket.signedBytes(
-            genesis: here.hash, organisation: OrganisationID(1), account: Book.one, validUntil: 9)
+            genesis: here.hash, organisation: OrganisationID(1), line: line, validUntil: 9)
         let crossed = Transaction(body: body, signatures: [secret.sign(ticketBytes)])
         #expect(!crossed.signaturesVerify(genesis: here.hash))
         let ticket = Ticket(
             organisation: OrganisationID(1), validUntil: 9, key: secret.publicKey,
             signature: transaction.signatures[0])
-        #expect(!ticket.verifies(account: Book.one, genesis: here.hash))
+        #expect(!ticket.verifies(line, genesis: here.hash))
         let good = Ticket(
             organisation: OrganisationID(1), validUntil: 9, key: secret.publicKey, signature: secret.sign(ticketBytes))
-        #expect(good.verifies(account: Book.one, genesis: here.hash))
-        #expect(!good.verifies(account: Book.two, genesis: here.hash))
-        #expect(!good.verifies(account: Book.one, genesis: sibling.hash))
+        #expect(good.verifies(line, genesis: here.hash))
+        #expect(!good.verifies(line, genesis: sibling.hash))
+        // It is good for this account, this role and this key alone.
+        let thief = SecretKey(seed: [UInt8](repeating: 4, count: 32)).publicKey
+        let others = [
+            OpenLine(account: Book.two, credential: secret.publicKey),
+            OpenLine(account: Book.one, role: .treasury, credential: secret.publicKey),
+            OpenLine(account: Book.one, credential: thief),
+            OpenLine(account: Book.one, credential: secret.publicKey, guardian: thief),
+        ]
+        for other in others { #expect(!good.verifies(other, genesis: here.hash)) }
 
         // One signature a signer, no more and no fewer; and a ticket inside is checked with the envelope.
         #expect(!Transaction(body: body, signatures: []).signaturesVerify(genesis: here.hash))
-        let line = OpenLine(account: Book.one, credential: secret.publicKey)
         for (inside, verifies) in [(good, true), (ticket, false)] {
             let body = TransactionBody(
                 nonce: 1, validUntil: 1, signers: body.signers, operations: [.openByTicket(line, inside)])

@@ -9,14 +9,17 @@ extension Sample {
         source: SourceID("0123456789abcdef")!, order: [UInt8](repeating: 255, count: NaturalKey.orderBytesMax),
         line: .max, kind: .max)
 
-    static func ticket(_ account: AccountID, validUntil: UInt64 = genesis.time + 60_000) -> Ticket {
+    static func ticket(_ line: OpenLine, validUntil: UInt64 = genesis.time + 60_000) -> Ticket {
         let key = key(issuingSeed(2))
         return Ticket(
             organisation: OrganisationID(2), validUntil: validUntil, key: key.publicKey,
             signature: key.sign(
                 Ticket.signedBytes(
-                    genesis: genesis.hash, organisation: OrganisationID(2), account: account, validUntil: validUntil)))
+                    genesis: genesis.hash, organisation: OrganisationID(2), line: line, validUntil: validUntil)))
     }
+
+    /// What the ticket of these samples lets somebody open.
+    static var ticketLine: OpenLine { OpenLine(account: account(9), credential: key(49).publicKey) }
 
     /// Operations of every kind, with what is there and what is not, the smallest and the largest.
     static var operations: [Operation] {
@@ -61,7 +64,7 @@ extension Sample {
                     organisation: OrganisationID(.max), lines: [OpenLine(account: b, credential: nil, guardian: two)])),
             .open(OpenList(organisation: OrganisationID(3), lines: Array(none.dropLast()))),
             .open(OpenList(organisation: OrganisationID(3), lines: none)),
-            .openByTicket(OpenLine(account: account(9), credential: key(49).publicKey), ticket(account(9))),
+            .openByTicket(ticketLine, ticket(ticketLine)),
             .claim(account: a, credential: one),
         ]
         for end in ends { list.append(.addCredential(account: a, credential: Credential(key: one, from: 1, to: end))) }
@@ -116,7 +119,7 @@ extension Sample {
             body(7, genesis.time + 1, holders + organisations, (0..<16).map { _ in transfer }),
             body(
                 8, genesis.time + 2, [(.account(account(9)), 49)],
-                [.openByTicket(OpenLine(account: account(9), credential: key(49).publicKey), ticket(account(9)))]),
+                [.openByTicket(ticketLine, ticket(ticketLine))]),
             body(
                 9, genesis.time + 3, [holders[0], organisations[0]],
                 [.claim(account: account(1), credential: key(41).publicKey)]),

@@ -144,7 +144,7 @@ import Testing
                 "envelopeDigest": .bytes(of: transaction.envelopeDigest),
             ] as VectorValue
         }
-        let ticket = Sample.ticket(Sample.account(9))
+        let ticket = Sample.ticket(Sample.ticketLine)
         let natural = [Sample.order("1"), Sample.order(String(repeating: "z", count: 48), line: .max, kind: .max)]
         try VectorFile.check(
             "transactions",
@@ -155,11 +155,11 @@ import Testing
                 (
                     "ticket",
                     [
-                        "organisation": .number(ticket.organisation.number), "account": .bytes(of: Sample.account(9)),
+                        "organisation": .number(ticket.organisation.number), "line": Sample.ticketLine.vector,
                         "validUntil": .u64(ticket.validUntil), "seed": .hex(Sample.seed(Sample.issuingSeed(2))),
                         "signed": .hex(
                             Ticket.signedBytes(
-                                genesis: genesis, organisation: ticket.organisation, account: Sample.account(9),
+                                genesis: genesis, organisation: ticket.organisation, line: Sample.ticketLine,
                                 validUntil: ticket.validUntil)), "signature": .bytes(of: ticket.signature),
                     ]
                 ),
