@@ -23,6 +23,7 @@ build: setup ## build everything for debugging, the tests too
 	@swift build --quiet --build-tests
 
 release: setup ## build the tool for use, into .build/release/lianfen
+	@[[ -x .build/release/lianfen ]] || echo "Building for the first time; this takes a few minutes." >&2
 	@swift build --quiet -c release --product lianfen
 
 lint: ## check the layout of the sources

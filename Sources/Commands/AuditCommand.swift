@@ -19,7 +19,7 @@ enum AuditCommand {
             .path("genesis", placeholder: "FILE", help: "the genesis you trust; default: the one in DIR"),
         ]
     ) { parsed, console in
-        let directory = try ChainDirectory(parsed.requiredText("DIR"), passphrase: .none)
+        let directory = try ChainDirectory(parsed.requiredText("DIR"), passphrase: .none, field: "DIR")
         let trusted = try parsed.text("genesis").map(ChainDirectory.readGenesis)
         let wanted = parsed.number("validator").map { OrganisationID(UInt32($0)) }
         let members = directory.members.filter { wanted == nil || wanted == $0 }
@@ -34,7 +34,7 @@ enum AuditCommand {
                 directory: ChainDirectory.storePath(directory.path, id), mode: .readOnly)
             defer { store.close() }
             let last = (try? BlockStore(store).height()).map { Int(clamping: $0) }
-            let bar = ProgressBar(console, "audit", unit: "blocks", total: last)
+            let bar = ProgressBar(console, "audit of validator \(id.number):", unit: "blocks", total: last)
             let report = try Audit.run(
                 store, trusted: trusted ?? directory.genesis, progress: { height, _ in bar.set(Int(clamping: height)) },
                 isCancelled: { stop.isRequested })
@@ -76,15 +76,19 @@ enum AuditCommand {
     }
 
     private static func text(_ reports: [(id: OrganisationID, report: Audit.Report)]) -> String {
-        reports.map { id, report in
+        let roots = Set(reports.map(\.report.stateRoot))
+        let lines = reports.map { id, report in
             if let fault = report.firstWrong {
                 return "Validator \(id.number): WRONG at height \(fault.height), \(fault.part): \(fault.reason)."
             }
             return """
                 Validator \(id.number): nothing wrong up to height \(report.height) \
                 (\(report.transactions) transactions, \(report.signatures) signatures, \
-                \(report.certificates) certificates). State root \(report.stateRoot)
+                \(report.certificates) certificates)\(roots.count > 1 ? ", state root \(report.stateRoot)" : "")
                 """
-        }.joined(separator: "\n")
+        }
+        let isWrong = reports.contains { !$0.report.ok }
+        return (lines + (roots.count == 1 && !isWrong ? roots.map { "State root \($0)" } : []))
+            .joined(separator: "\n")
     }
 }

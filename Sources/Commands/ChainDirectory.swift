@@ -31,20 +31,20 @@ struct ChainDirectory {
         path + "/keys/\(id.number)-\(kind).key"
     }
 
-    /// Finds the chain in a directory.
-    init(_ path: String, passphrase: Passphrase) throws {
+    /// Finds the chain in a directory, which the command line names by `field`.
+    init(_ path: String, passphrase: Passphrase, field: String = "--dir") throws {
         self.path = path
         self.passphrase = passphrase
         guard Files.exists(path) else {
             throw CommandError(
-                code: "directory-missing", field: "--dir",
+                code: "directory-missing", field: field,
                 reason: "there is no directory \(CommandError.quoted(path)); "
                     + "`lianfen init --dev --dir \(path)` makes a chain there",
                 exit: .environment)
         }
         guard Files.isDirectory(path) || errno == EACCES else {
             throw CommandError(
-                code: "directory-missing", field: "--dir", reason: "\(CommandError.quoted(path)) is no directory",
+                code: "directory-missing", field: field, reason: "\(CommandError.quoted(path)) is no directory",
                 exit: .environment)
         }
         let file = Self.genesisPath(path)
@@ -53,7 +53,7 @@ struct ChainDirectory {
         }
         guard Files.exists(file) else {
             throw CommandError(
-                code: "chain-missing", field: "--dir",
+                code: "chain-missing", field: field,
                 reason: "\(CommandError.quoted(path)) holds no chain (no file `genesis` in it)", exit: .environment)
         }
         genesis = try Self.readGenesis(file)

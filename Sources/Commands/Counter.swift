@@ -18,3 +18,8 @@ final class Counter: Sendable {
 
     func countDown() -> Int { add(-1) }
 }
+
+/// A number with its noun: `1 validator`, `4 validators`.
+enum Counted {
+    static func text(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
+}

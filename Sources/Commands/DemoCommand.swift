@@ -19,10 +19,13 @@ enum DemoCommand {
             hundred members buy, return, give and redeem. Every block is certified by a quorum of the four. With \
             --orders a real file is played instead. Ctrl-C is the ordinary end, with exit code 0 (4 where it cut a \
             file short); a second start goes on from there.
+
+            Two members, alice and bob, are left to you as wallets in its directory: look at them and spend for them \
+            with `lianfen wallet` once the demo has stopped.
             """,
         options: [
             .path("dir", placeholder: "DIR", .fallback("lianfen-demo"), help: "the demo's directory"),
-            .seconds("seconds", in: 1...86_400, help: "stop by itself after this long"),
+            .seconds("seconds", in: 1...86_400, help: "stop by itself after this long, such as 30 or 5m"),
             .path("orders", placeholder: "FILE", help: "play the orders of this CSV file"),
             .path("mapping", placeholder: "MAP.json", help: "what the columns of --orders mean"),
             .integer("rate", in: 1...2000, .fallback("40"), help: "purchases a second, on average"),
@@ -79,6 +82,11 @@ enum DemoCommand {
                 try traffic.run(screen, stop)
             }
             try screen.finish()
+            if parsed.text("orders") == nil {
+                console.note(
+                    "\(DemoTraffic.walletNames.joined(separator: " and ")) are yours to spend for: "
+                        + "`lianfen wallet balance \(DemoTraffic.walletNames[0]) --dir \(path)`.")
+            }
             return isCutShort ? .interrupted : .ok
         }
     }
@@ -91,12 +99,12 @@ enum DemoCommand {
         let rejects = try RejectsWriter(path: directory.path + "/demo.rejects.csv")
         let people = try People(path: directory.peoplePath)
         defer { people.close() }
-        let bar = ProgressBar(console, "orders", unit: "orders", total: total)
+        let bar = ProgressBar(console, "import", unit: "orders", total: total)
         var importer = try Importer(directory, reader.mapping, reader, people, consortium, rejects)
         let totals = try importer.run(bar, stop) { console.note($0) }
         try rejects.finish()
         bar.finish()
-        console.note(totals.text(rejects: rejects.count > 0 ? rejects.path : nil))
+        console.note(totals.text(reader.mapping, rejects: rejects.count > 0 ? rejects.path : nil))
         return totals.stopped
     }
 }
@@ -108,6 +116,7 @@ final class DemoFigures: Sendable {
         var transactions = 0
         var lines = 0
         var refused = 0
+        /// By kind of operation, each line of a list for itself.
         var kinds: [String: Int] = [:]
     }
 
@@ -122,9 +131,11 @@ final class DemoFigures: Sendable {
             for (transaction, receipt) in zip(transactions, certified.block.output.receipts) {
                 counts.transactions += 1
                 if receipt.result.isRefusal { counts.refused += 1 }
-                for operation in transaction.body.operations { counts.kinds[operation.kind, default: 0] += 1 }
                 for (operation, outcome) in zip(transaction.body.operations, receipt.outcomes) {
-                    if case .accrue = operation, case .lines(let done, _) = outcome { counts.lines += Int(done) }
+                    var done = 1
+                    if case .lines(let lines, _) = outcome { done = Int(lines) }
+                    counts.kinds[operation.kind, default: 0] += done
+                    if case .accrue = operation { counts.lines += done }
                 }
             }
         }
@@ -160,9 +171,14 @@ final class DemoScreen {
         let rate = UInt64(counts.transactions - last.transactions) * 1_000_000_000 / max(now - last.at, 1)
         last = (now, counts.transactions)
         let status = consortium.first.status
+        // Fits into 80 places; what comes last is cut first.
+        let figures = [
+            ("purchases", counts.lines), ("gifts", counts.kinds["transfer"] ?? 0),
+            ("redeemed", counts.kinds["redeem"] ?? 0), ("returned", counts.kinds["claw-back"] ?? 0),
+        ]
         let text =
-            "height \(status.committed)  \(rate) tx/s  \(counts.lines) order lines  "
-            + counts.kinds.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "  ")
+            "height \(status.committed)  \(rate) tx/s  "
+            + figures.map { "\($0.0) \($0.1)" }.joined(separator: "  ")
         if console.isWatched { console.setStatus(text) } else { console.note(text) }
     }
 
@@ -171,7 +187,8 @@ final class DemoScreen {
         let counts = figures.counts
         let status = consortium.first.status
         let units = try consortium.first.blocks.units()
-        let seconds = (ProgressBar.monotonic() - begun) / 1_000_000_000
+        let seconds = (ProgressBar.monotonic() - begun + 500_000_000) / 1_000_000_000
+        console.setStatus("")
         console.answer(
             [
                 "height": JSONValue(status.committed), "stateRoot": .string(status.stateRoot.description),
@@ -179,10 +196,10 @@ final class DemoScreen {
                 "lines": JSONValue(counts.lines), "refused": JSONValue(counts.refused),
                 "units": .array(units.map(Self.json)),
             ],
-            text: (["unit              outstanding     redeemed  clawed back    cancelled"] + units.map(Self.line))
+            text: (["points of         outstanding     redeemed  clawed back    cancelled"] + units.map(Self.line))
                 .joined(separator: "\n")
-                + "\n\(counts.transactions) transactions, \(counts.lines) order lines and \(counts.refused) refusals "
-                + "in \(seconds) s; certified height \(status.committed), state root \(status.stateRoot)")
+                + "\n\(counts.transactions) transactions (\(counts.refused) refused) with \(counts.lines) purchases "
+                + "in \(seconds) s; certified height \(status.committed)\nState root \(status.stateRoot)")
     }
 
     private static func json(_ unit: Unit) -> JSONValue {

@@ -45,6 +45,9 @@ struct DemoTraffic {
 
     private static let codes = ["GALAXY", "RIVER", "SPRUCE", "EASTGATE"]
     private static let memberCount = 320
+    /// The first members: their keys are wallets in the directory, and only whoever holds those spends for them.
+    static let walletNames = ["alice", "bob"]
+    private static let welcomePoints: UInt64 = 500
     private static let stepMilliseconds: Int32 = 250
     private static let stepsPerSecond = 4
     private static let underWayMax = 2000
@@ -65,6 +68,7 @@ struct DemoTraffic {
         units = Self.codes.prefix(issuers.count).map { UnitCode($0)! }
         try publish()
         try openMembers()
+        try hand()
     }
 
     private func publish() throws {
@@ -99,6 +103,20 @@ struct DemoTraffic {
                 consortium.first.submit(
                     signed([.open(OpenList(organisation: organisation.id, lines: lines))], issuers[index])))
         }
+    }
+
+    /// Gives the first members away as wallets, and the first of them something to begin with.
+    private func hand() throws {
+        let wallets = Wallets(directory)
+        for (name, member) in zip(Self.walletNames, members) where try !wallets.has(name) {
+            try wallets.store(name, member.account, member.key)
+        }
+        let key = NaturalKey(source: source, order: Array("welcome".utf8))
+        let issuer = directory.genesis.organisations[0].id
+        guard try consortium.first.blocks.accepted(key, issuer: issuer) == nil else { return }
+        let line = AccrualLine(account: members[0].account, key: key, amount: Self.welcomePoints, pending: false)
+        _ = try Submission.receipt(
+            consortium.first.submit(signed([.accrue(AccrueList(unit: units[0], lines: [line]))], issuers[0])))
     }
 
     mutating func run(_ screen: DemoScreen, _ stop: StopRequest) throws {
@@ -182,7 +200,7 @@ struct DemoTraffic {
     /// Some members give points to a friend, redeem a part, or set some aside for a shop that takes them.
     private mutating func spend() throws {
         for _ in 0..<max(1, perSecond / 10) {
-            let index = Int.random(in: 0..<members.count, using: &random)
+            let index = Int.random(in: Self.walletNames.count..<members.count, using: &random)
             let member = members[index]
             guard
                 let (unit, holding) = try consortium.first.blocks.holdings(member.account)

@@ -14,7 +14,8 @@ enum ImportCommand {
             """,
         arguments: [Argument("FILE", .path, help: "the orders; files it is joined with lie beside it")],
         options: [
-            .path("mapping", placeholder: "MAP.json", .required, help: "what the columns mean"),
+            .path(
+                "mapping", placeholder: "MAP.json", .required, help: "what the columns mean, as in examples/mappings"),
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
             .flag("dry-run", help: "read everything and say what would be added; change nothing"),
             .path("rejects", placeholder: "FILE", help: "where rejected rows go; default: FILE.rejects.csv in DIR"),
@@ -45,7 +46,11 @@ enum ImportCommand {
             try rejects.finish()
         }
         bar.finish()
-        console.answer(totals.json, text: totals.text(rejects: totals.rejected > 0 ? rejectsPath : nil))
+        let isDry = parsed.flag("dry-run")
+        console.answer(
+            totals.json,
+            text: totals.text(mapping, rejects: totals.rejected > 0 && !isDry ? rejectsPath : nil)
+                + (isDry ? "\nThis was a dry run: nothing was changed." : ""))
         return totals.stopped ? .interrupted : .ok
     }
 }
@@ -106,16 +111,25 @@ struct ImportTotals {
         return .object(all.members + rest)
     }
 
-    func text(rejects: String?) -> String {
+    func text(_ mapping: Mapping, rejects: String?) -> String {
+        let decimals = Set(mapping.programs.map(\.decimals))
+        func shown(_ sum: Sum) -> String {
+            let count = ProgressBar.grouped(sum.count)
+            // Units of unlike decimals do not add up to one number.
+            guard decimals.count == 1, let places = decimals.first else { return count }
+            let parts = AmountText.show(sum.points, decimals: places).split(separator: ".")
+            let points = ([ProgressBar.grouped(Int(parts[0]) ?? 0)] + parts.dropFirst().map(String.init))
+            return "\(count), \(points.joined(separator: ".")) points"
+        }
         var lines = [
-            "Orders that earn  \(all.orders.count), \(all.orders.points) points",
-            "  added vested    \(all.vested.count), \(all.vested.points) points",
-            "  added pending   \(all.pending.count), \(all.pending.points) points",
-            "  added voided    \(all.voided.count), \(all.voided.points) points",
-            "  clawed back     \(all.clawedBack.count), \(all.clawedBack.points) points",
-            "  there before    \(already)",
-            "Earn nothing      \(nothingEarned)",
-            "Rejected rows     \(rejected)" + (rejects.map { ", see \($0)" } ?? ""),
+            "Orders that earn  \(shown(all.orders))",
+            "  added vested    \(shown(all.vested))",
+            "  added pending   \(shown(all.pending))",
+            "  added voided    \(shown(all.voided))",
+            "  clawed back     \(shown(all.clawedBack))",
+            "  there before    \(ProgressBar.grouped(already))",
+            "Earn nothing      \(ProgressBar.grouped(nothingEarned))",
+            "Rejected rows     \(ProgressBar.grouped(rejected))" + (rejects.map { ", see \($0)" } ?? ""),
         ]
         if stopped { lines.append("Stopped before the end; run it again to go on.") }
         return lines.joined(separator: "\n")

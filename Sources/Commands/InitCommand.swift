@@ -49,7 +49,7 @@ enum InitCommand {
                 "validators": JSONValue(genesis.validators.count), "development": .bool(isDevelopment),
             ],
             text: """
-                Made the chain \(genesis.chain) in \(path), with \(genesis.validators.count) validator(s).
+                Made the chain \(genesis.chain) in \(path), with \(Counted.text(genesis.validators.count, "validator")).
                 Genesis \(genesis.hash)
                 """)
         return .ok

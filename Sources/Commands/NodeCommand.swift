@@ -16,7 +16,7 @@ enum NodeCommand {
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
-            .seconds("seconds", in: 1...31_536_000, help: "stop by itself after this long"),
+            .seconds("seconds", in: 1...31_536_000, help: "stop by itself after this long, such as 90 or 2h"),
             Passphrase.option,
         ]
     ) { parsed, console in
@@ -27,7 +27,8 @@ enum NodeCommand {
             certified: { block in transactions.add(block.block.output.receipts.count) }
         ) { consortium in
             console.note(
-                "Running \(consortium.runners.count) validator(s) of \(directory.genesis.chain). Ctrl-C stops.")
+                "Running \(Counted.text(consortium.runners.count, "validator")) of \(directory.genesis.chain). "
+                    + "Ctrl-C stops.")
             // Not by the wall clock, which may jump.
             let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
             func answer(_ status: NodeCore.Status, text: String) {

@@ -69,12 +69,16 @@ enum WalletCommands {
                 }),
             text: wallets.isEmpty
                 ? "No wallets yet; `lianfen wallet new NAME` makes one."
-                : wallets.map { "\($0.name)  \($0.account)" }.joined(separator: "\n"))
+                : wallets.map {
+                    let width = wallets.map(\.name.count).max() ?? 0
+                    return $0.name + String(repeating: " ", count: width - $0.name.count) + "  \($0.account)"
+                }.joined(separator: "\n"))
         return .ok
     }
 
     private static let balance = Command(
-        "balance", "show what an account holds, by unit and lot",
+        "balance", "show what an account holds, by unit",
+        details: "With --json the lots are listed too, each with its own expiry.",
         arguments: [Argument("ACCOUNT", help: "account id, or the name of a wallet here")]
     ) { parsed, console in
         let directory = try directory(parsed)

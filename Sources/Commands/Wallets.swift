@@ -141,7 +141,9 @@ struct AmountText {
         }
         let fraction = parts.count == 2 ? String(parts[1]) : ""
         guard parts.count == 1 || !fraction.isEmpty, fraction.utf8.count <= decimals else {
-            throw refuse("this unit has \(decimals) decimals")
+            throw refuse(
+                decimals == 0
+                    ? "points of this unit are whole" : "this unit has at most \(Counted.text(decimals, "decimal"))")
         }
         let digits = whole + fraction + String(repeating: "0", count: decimals - fraction.utf8.count)
         guard let amount = UInt64(digits) else { throw refuse("it is too large") }

@@ -13,6 +13,10 @@ struct Help {
         sections.append(usage)
         for paragraph in paragraphs { sections.append(TextLayout.wrapped(paragraph, to: columns)) }
         sections += section("Commands", command.subcommands.map { ($0.name, $0.summary) })
+        if !command.subcommands.isEmpty {
+            let words = [path[0].name, "help"] + path.dropFirst().map(\.name) + ["COMMAND"]
+            sections.append(TextLayout.wrapped("`\(words.joined(separator: " "))` tells more of one.", to: columns))
+        }
         sections += section("Arguments", command.arguments.map { ($0.name, Help.explained($0)) })
         sections += section("Options", optionRows)
         if path.count == 1 {

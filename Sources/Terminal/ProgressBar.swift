@@ -146,7 +146,7 @@ public final class ProgressBar: Sendable {
         }
         parts.append("\(ProgressBar.grouped(rate)) a second,")
         if finished {
-            parts.append("took \(ProgressBar.length(seconds))")
+            parts.append(seconds == 0 ? "took less than 1 s" : "took \(ProgressBar.length(seconds))")
         } else if let left {
             parts.append("\(ProgressBar.length(left)) left")
         } else {
@@ -162,7 +162,7 @@ public final class ProgressBar: Sendable {
     }
 
     /// `1234567` as `1,234,567`.
-    static func grouped(_ number: Int) -> String {
+    public static func grouped(_ number: Int) -> String {
         var shown = ""
         let digits = Array(String(number.magnitude))
         for (index, digit) in digits.enumerated() {

@@ -29,6 +29,7 @@ public struct Tool: Sendable {
     public func run(_ words: [String], streams: Streams) -> ExitCode {
         let console = Console(streams: streams, json: Parser.wantsJSON(words))
         let code = run(words, console)
+        console.setStatus("")
         // A reader that has gone away wants no more; it is told by the code alone.
         return console.outputFailed && code == .ok ? .environment : code
     }
@@ -51,10 +52,23 @@ public struct Tool: Sendable {
         } catch {
             let known = error as? CommandError ?? explain(error)
             let shown = known ?? CommandError(code: "unexpected", reason: "\(error)")
+            console.setStatus("")
             console.fail(shown)
-            if shown.exit == .usage, !console.json { console.note("Help: \(root.name) help") }
+            if shown.exit == .usage, !console.json { console.note("Help: \(helpWords(words))") }
             return shown.exit
         }
+    }
+
+    /// How to ask for the help of the innermost command that was named.
+    private func helpWords(_ words: [String]) -> String {
+        var names = [root.name, "help"]
+        var command = root
+        for word in words {
+            guard let next = command.subcommands.first(where: { $0.name == word }) else { continue }
+            names.append(next.name)
+            command = next
+        }
+        return names.joined(separator: " ")
     }
 
     private func refuseGroup(_ path: [Command], _ console: Console) -> ExitCode {

@@ -65,7 +65,7 @@ import Testing
         Case("import ROOT/text --dir ROOT/chain", 2, "missing-option", "--mapping"),
         Case("import ROOT/text --mapping ROOT/text --dir ROOT/chain", 1, "mapping-invalid", "$"),
         Case("import ROOT/text --mapping ROOT/empty --dir ROOT/chain", 3, "file", "ROOT/empty"),
-        Case("audit", 2, "missing-argument", "DIR"), Case("audit ROOT/none", 3, "directory-missing", "--dir"),
+        Case("audit", 2, "missing-argument", "DIR"), Case("audit ROOT/none", 3, "directory-missing", "DIR"),
         Case("audit ROOT/chain --validator 2", 1, "validator-unknown", "--validator"),
         Case("audit ROOT/chain --genesis ROOT/text", 1, "genesis-invalid", "ROOT/text"),
         Case("audit ROOT/chain ROOT/chain", 2, "surplus-argument", nil),

@@ -27,6 +27,13 @@ import Testing
             #expect(!second.errors.contains("Made a development chain"))
             #expect(try accounts(in: chain) == members)
 
+            let balance = Call("wallet", "balance", "alice", "--dir", chain)
+            #expect(balance.output.contains("GALAXY: "), "\(balance.output) \(balance.errors)")
+            let sent = Call(
+                "wallet", "send", "--from", "alice", "--to", "bob", "--unit", "GALAXY", "--amount", "500", "--dir",
+                chain)
+            #expect(sent.code == 0, "\(sent.errors)")
+
             let audit = Call("audit", chain, "--json")
             #expect(audit.code == 0, "\(audit.output)")
             #expect(try #require(audit.json["height"].int) > height)
@@ -70,7 +77,7 @@ import Testing
             #expect(lines.allSatisfy { $0["height"].int != nil && $0["stateRoot"].text?.count == 64 })
             let heights = lines.compactMap { $0["height"].int }
             #expect(heights == heights.sorted() && heights.last ?? 0 > 0, "\(heights)")
-            #expect(node.errors.contains("Running 4 validator(s) of lianfen"))
+            #expect(node.errors.contains("Running 4 validators of lianfen"))
             #expect(Call("audit", chain).code == 0)
         }
     }

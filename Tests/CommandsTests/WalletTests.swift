@@ -259,7 +259,7 @@ import Testing
     @Test func besideARunningNode() throws {
         try withMembers { root, chain in
             let node = try Child("node", "--dir", chain)
-            try node.waitFor("Running 1 validator(s)")
+            try node.waitFor("Running 1 validator ")
             let dir = ["--dir", chain, "--json"]
             #expect(Call(["wallet", "balance", "anna"] + dir).json["holdings"][0]["available"].text == "125")
             #expect(Call(["wallet", "receipts", "anna"] + dir).code == 0)

@@ -15,6 +15,8 @@ import Testing
               fail     throw what is asked for
               silent   say nothing
 
+            `lianfen help COMMAND` tells more of one.
+
             Options:
                   --version   print the version
               -h, --help      print this help

@@ -26,6 +26,8 @@ import Testing
         #expect(Call(["fail", "strange"]).code == .refused)
         #expect(Call(["silent"]).code == .refused)
         #expect(Call(["nothing"]).errors.hasSuffix("Help: lianfen help\n"))
+        #expect(Call(["wallet", "sned"]).errors.hasSuffix("Help: lianfen help wallet\n"))
+        #expect(Call(["wallet", "--dir", "d", "send", "--tga"]).errors.hasSuffix("Help: lianfen help wallet send\n"))
     }
 
     @Test func faultsUnderJSONAreOneObjectOnErrors() {
