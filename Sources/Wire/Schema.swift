@@ -36,3 +36,13 @@ public struct Schema: Sendable {
 
     var orNull: Schema { Schema(["anyOf": [json, ["type": "null"]]], definitions) }
 }
+
+extension JSONValue {
+    /// What a reference refers to.
+    var reference: JSONValue {
+        guard case .object(let members) = self, let found = members.first(where: { $0.name == "$ref" }) else {
+            preconditionFailure("a named schema is referred to")
+        }
+        return found.value
+    }
+}
