@@ -31,6 +31,8 @@ var targets: [Target] = [
     system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
     system("CRocksDB", pkgConfig: "rocksdb", apt: "librocksdb-dev"),
     system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+    system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -44,6 +46,7 @@ var targets: [Target] = [
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
     library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
+    library("HTTPServer", ["Concurrency", "CMicroHTTPD", "CZlib"], settings: driver),
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
@@ -77,6 +80,7 @@ var targets: [Target] = [
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
+    tests("HTTPServerTests", ["Concurrency", "HTTPServer"]),
     tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
         "CommandsTests",
