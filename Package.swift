@@ -31,6 +31,8 @@ var targets: [Target] = [
     system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
     system("CRocksDB", pkgConfig: "rocksdb", apt: "librocksdb-dev"),
     system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+    system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -45,10 +47,17 @@ var targets: [Target] = [
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
     library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
+    library("HTTPServer", ["Concurrency", "CMicroHTTPD", "CZlib"], settings: driver),
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
     library("Wire", ["Canonical", "Crypto", "JSON", "Ledger", "Chain"]),
+    library(
+        "Gateway",
+        [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "SQLite", "Node", "Wire",
+            "HTTPServer",
+        ]),
     library("Wallet", ["Crypto", "Ledger"]),
     library("Registrar", ["SQLite"]),
     library("Intake", ["JSON"]),
@@ -82,6 +91,7 @@ var targets: [Target] = [
     tests("JSONTests", ["JSON"]),
     tests("IntakeTests", ["Intake", "JSON"]),
     tests("TerminalTests", ["Concurrency", "JSON", "Terminal"]),
+    tests("HTTPServerTests", ["Concurrency", "HTTPServer"]),
     tests(
         "CommandsTests",
         [

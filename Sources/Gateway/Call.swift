@@ -15,6 +15,16 @@ struct Call: Sendable {
     let principal: Principal?
     /// Whether the answer is asked for as canonical bytes.
     let wantsBytes: Bool
+    /// The same with its key and its end.
+    let holder: Sessions.Holder?
+    /// Under which its answer is kept.
+    var onceKey: Idempotency.Key?
+
+    func with(onceKey: Idempotency.Key) -> Call {
+        var call = self
+        call.onceKey = onceKey
+        return call
+    }
 
     var chain: ChainReader { gateway.chain }
 
@@ -86,6 +96,8 @@ struct Call: Sendable {
     }
 
     func send(_ response: HTTPResponse, _ stamp: Stamp? = nil) {
-        gateway.send(response, stamp ?? chain.stamp, request, exchange)
+        let stamp = stamp ?? chain.stamp
+        keep(response, stamp)
+        gateway.send(response, stamp, request, exchange)
     }
 }

@@ -268,6 +268,13 @@ extension Gateway: HTTPApplication {
 
     /// Sends an answer with what every answer carries.
     func send(_ response: HTTPResponse, _ stamp: Stamp?, _ request: HTTPRequest, _ exchange: HTTPExchange) {
+        exchange.send(dressed(response, stamp, request, exchange))
+    }
+
+    /// An answer with what every answer carries.
+    func dressed(
+        _ response: HTTPResponse, _ stamp: Stamp?, _ request: HTTPRequest, _ exchange: HTTPExchange
+    ) -> HTTPResponse {
         var response = response
         if let stamp {
             response.headers.append(("Lianfen-Height", "\(stamp.height)"))
@@ -277,7 +284,7 @@ extension Gateway: HTTPApplication {
         }
         response.headers.append(("X-Request-Id", exchange.requestID))
         addCORS(to: &response, request)
-        exchange.send(response)
+        return response
     }
 
     private func addCORS(to response: inout HTTPResponse, _ request: HTTPRequest) {

@@ -29,9 +29,10 @@ struct Route: Sendable {
         let schema: Schema
         /// Whether canonical bytes are taken as well.
         var takesBytes = false
+        /// Whether it is a signed transaction.
+        var isTransaction = false
         /// Bytes of it that are read.
         var bytesMax = JSONValue.textBytesMax
-        let example: JSONValue?
     }
 
     enum Content: Sendable {
