@@ -1,5 +1,7 @@
+import Canonical
 import Crypto
 import HTTPServer
+import Ledger
 import Wire
 
 /// Requests that may be sent again.
@@ -22,15 +24,12 @@ extension Call {
     func answerOnce(under text: String) throws(Problem) {
         let fingerprint = SHA256.hash(
             Array("\(route.id)\n\(request.header("Content-Type") ?? "")\n".utf8), request.body)
-        guard let scope = try idempotencyScope() else { return try route.handle(self) }
+        guard let scope = try idempotencyScope() else { return run() }
         let key = Idempotency.Key(scope: scope, text: text)
         gateway.idempotency.claim(key, fingerprint: fingerprint) { verdict in
             switch verdict {
             case .fresh:
-                let call = with(onceKey: key)
-                do throws(Problem) { try route.handle(call) } catch {
-                    call.send(error.response)
-                }
+                with(onceKey: key).run()
             case .stored(let stored):
                 var response = HTTPResponse(
                     status: stored.status, headers: [("Content-Type", stored.type)], body: .bytes(stored.body))

@@ -28,6 +28,15 @@ struct Call: Sendable {
 
     var chain: ChainReader { gateway.chain }
 
+    /// Runs the route; what it throws is the answer.
+    func run() {
+        do { try route.handle(self) } catch let problem as Problem {
+            send(problem.response)
+        } catch {
+            send(Problem(.internalFailure).response)
+        }
+    }
+
     func path<Value>(_ name: String, _ form: Form<Value>) throws(Problem) -> Value {
         try read(pathValues.first { $0.name == name }?.text ?? "", name, form)
     }

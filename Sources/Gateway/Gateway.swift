@@ -1,4 +1,3 @@
-public import Chain
 import Concurrency
 public import Crypto
 public import HTTPServer
@@ -216,7 +215,7 @@ extension Gateway: HTTPApplication {
         if route.method == .post, let key = try call.idempotencyKey() {
             try call.answerOnce(under: key)
         } else {
-            try route.handle(call)
+            call.run()
         }
     }
 

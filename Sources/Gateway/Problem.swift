@@ -1,3 +1,4 @@
+import Crypto
 import HTTPServer
 import JSON
 import Ledger
@@ -147,7 +148,7 @@ extension Problem.Kind {
             case .encodingUnsupported: "不接受内容编码。"
             case .headTooLarge: "请求头过大。"
             case .bodyTooLarge: "请求体过大。"
-            case .bodiesFull, .connectionsFull, .streamsFull: "节点繁忙，请稍后重试。"
+            case .bodiesFull, .answersFull, .connectionsFull, .streamsFull: "节点繁忙，请稍后重试。"
             case .requestTimeout: "请求未及时到达。"
             case .answerTimeout: "应答未能及时生成，请重试。"
             case .stopping: "节点正在停止，请使用其他节点或稍后重试。"

@@ -60,12 +60,12 @@ struct Route: Sendable {
     let answers: [Answer]
     /// Statuses of problems that it may answer, beside those that every route may.
     let problems: [Int]
-    let handle: @Sendable (Call) throws(Problem) -> Void
+    let handle: @Sendable (Call) throws -> Void
 
     init(
         _ method: Method, _ path: String, _ id: String, _ tag: String, _ summary: String,
         access: Access = .everybody, parameters: [Parameter] = [], body: Body? = nil, answers: [Answer],
-        problems: [Int] = [], handle: @escaping @Sendable (Call) throws(Problem) -> Void
+        problems: [Int] = [], handle: @escaping @Sendable (Call) throws -> Void
     ) {
         self.method = method
         self.path = path

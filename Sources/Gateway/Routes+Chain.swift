@@ -89,8 +89,9 @@ extension Gateway {
             problems: [404]
         ) { call in
             let height = try call.path("height", .number64)
-            let header = try call.chain.read { (tables) throws(StorageError) in
-                height <= (try tables.height()) ? try tables.header(height) : nil
+            let header = try call.chain.read { (tables) throws(StorageError) -> Header? in
+                let head = try tables.height()
+                return height <= head ? try tables.header(height) : nil
             }
             guard let value = header.value else { throw Problem(.heightNotFound, field: "height") }
             let bytes = value.canonicalBytes
@@ -109,7 +110,8 @@ extension Gateway {
         ) { call in
             let height = try call.path("height", .number64)
             let certificate = try call.chain.read { (tables) throws(StorageError) -> Certificate? in
-                height > 0 && height <= (try tables.height()) ? try tables.certificate(above: height - 1) : nil
+                let head = try tables.height()
+                return height > 0 && height <= head ? try tables.certificate(above: height - 1) : nil
             }
             guard let value = certificate.value else { throw Problem(.heightNotFound, field: "height") }
             let bytes = value.canonicalBytes
@@ -129,8 +131,9 @@ extension Gateway {
             default: throw Problem(.notYours)
             }
             let height = try call.path("height", .number64)
-            let raw = try call.chain.read { (tables) throws(StorageError) in
-                height > 0 && height <= (try tables.height()) ? try tables.block(height) : nil
+            let raw = try call.chain.read { (tables) throws(StorageError) -> [UInt8]? in
+                let head = try tables.height()
+                return height > 0 && height <= head ? try tables.block(height) : nil
             }
             guard let bytes = raw.value else { throw Problem(.heightNotFound, field: "height") }
             call.answer(bytes: bytes, raw.stamp)

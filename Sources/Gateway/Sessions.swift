@@ -1,7 +1,9 @@
 import Canonical
+import Chain
 import Concurrency
 import Crypto
 import Ledger
+import Node
 import Storage
 import Wire
 

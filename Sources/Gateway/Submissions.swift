@@ -1,3 +1,4 @@
+import Chain
 import Concurrency
 import Crypto
 import HTTPServer

@@ -1,5 +1,6 @@
 import Canonical
 public import Chain
+public import Crypto
 public import Ledger
 public import Storage
 
