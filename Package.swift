@@ -69,7 +69,7 @@ var targets: [Target] = [
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
-            "Registrar", "SQLite", "Intake", "JSON", "Terminal",
+            "Registrar", "SQLite", "Intake", "JSON", "Terminal", "HTTPServer", "Gateway",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
