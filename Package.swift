@@ -31,6 +31,7 @@ var targets: [Target] = [
     system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
     system("CRocksDB", pkgConfig: "rocksdb", apt: "librocksdb-dev"),
     system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+    system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -44,6 +45,7 @@ var targets: [Target] = [
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
     library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
+    library("HTTPClient", ["Concurrency", "CCurl"], settings: driver),
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
@@ -77,6 +79,7 @@ var targets: [Target] = [
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
+    tests("HTTPClientTests", ["Concurrency", "HTTPClient"]),
     tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
         "CommandsTests",

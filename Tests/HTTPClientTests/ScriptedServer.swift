@@ -1,0 +1,129 @@
+import Concurrency
+import Glibc
+
+/// A server of one test: for each connection a thread that does what the test's function says, byte by byte.
+final class ScriptedServer: Sendable {
+    let port: Int
+    private let listener: Int32
+    private let accepted = Locked(0)
+    private let isStopped = Locked(false)
+
+    var url: String { "http://127.0.0.1:\(port)" }
+    /// Connections that have come.
+    var connections: Int { accepted.withLock { $0 } }
+
+    /// One connection, used by one thread.
+    struct Peer: Sendable {
+        let number: Int
+        let descriptor: Int32
+
+        /// Reads a head and the body that its length tells of; nil where the other side has gone.
+        func request() -> (head: String, body: [UInt8])? {
+            var bytes: [UInt8] = []
+            var length: Int?
+            while true {
+                if let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) {
+                    let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
+                    if length == nil {
+                        let line = head.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+                        length = line.flatMap { Int($0.split(separator: ":")[1].drop { $0 == " " }) } ?? 0
+                    }
+                    if bytes.count >= end.upperBound + length! { return (head, Array(bytes[end.upperBound...])) }
+                }
+                var buffer = [UInt8](repeating: 0, count: 65536)
+                let count = read(descriptor, &buffer, buffer.count)
+                if count <= 0 { return nil }
+                bytes += buffer[..<count]
+            }
+        }
+
+        @discardableResult
+        func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+        @discardableResult
+        func send(_ bytes: [UInt8]) -> Bool {
+            var sent = 0
+            while sent < bytes.count {
+                let count = bytes[sent...].withUnsafeBytes {
+                    Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
+                if count <= 0 { return false }
+                sent += count
+            }
+            return true
+        }
+
+        func answer(_ body: String, status: String = "200 OK", headers: String = "") {
+            send("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)")
+        }
+
+        /// Waits until the other side has gone, for at most some seconds.
+        func waitForEnd(seconds: Int = 10) -> Bool {
+            var patience = timeval(tv_sec: seconds, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            var byte: UInt8 = 0
+            while true {
+                let count = read(descriptor, &byte, 1)
+                if count == 0 || (count < 0 && errno == ECONNRESET) { return true }
+                if count < 0 { return false }
+            }
+        }
+    }
+
+    init(_ script: @escaping @Sendable (Peer) -> Void) {
+        let (listener, port) = Self.listen()
+        self.listener = listener
+        self.port = port
+        _ = WorkerThread { [self] in
+            while true {
+                let descriptor = accept(listener, nil, nil)
+                guard descriptor >= 0, !isStopped.withLock({ $0 }) else { break }
+                let number = accepted.withLock { count in
+                    count += 1
+                    return count
+                }
+                _ = WorkerThread {
+                    script(Peer(number: number, descriptor: descriptor))
+                    close(descriptor)
+                }
+            }
+            close(listener)
+        }
+    }
+
+    func stop() {
+        isStopped.withLock { $0 = true }
+        shutdown(listener, Int32(SHUT_RDWR))
+    }
+
+    /// A port at which nobody listens.
+    static func closedPort() -> Int {
+        let (listener, port) = listen()
+        close(listener)
+        return port
+    }
+
+    private static func listen() -> (Int32, Int) {
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                precondition(bind(listener, address, length) == 0 && Glibc.listen(listener, 64) == 0)
+                precondition(getsockname(listener, address, &length) == 0)
+            }
+        }
+        return (listener, Int(UInt16(bigEndian: address.sin_port)))
+    }
+}
+
+/// Runs `body` with a server, which is stopped afterwards.
+func withServer<R>(
+    _ script: @escaping @Sendable (ScriptedServer.Peer) -> Void, body: (ScriptedServer) throws -> R
+) rethrows -> R {
+    let server = ScriptedServer(script)
+    defer { server.stop() }
+    return try body(server)
+}
