@@ -35,6 +35,7 @@ var targets: [Target] = [
 
     // The core: pure, no Foundation.
     library("Canonical"),
+    library("JSON"),
     library("Crypto", ["Canonical", "CSodium", "COpenSSL"], settings: driver),
     library("Ledger", ["Canonical", "Crypto"]),
     library("Chain", ["Canonical", "Crypto", "Ledger"]),
@@ -49,18 +50,19 @@ var targets: [Target] = [
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
+    library("Wire", ["Canonical", "Crypto", "JSON", "Ledger", "Chain"]),
     library("Wallet", ["Crypto", "Ledger"]),
     library("Registrar", ["SQLite"]),
-    library("Intake"),
+    library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
 
     // The command line.
-    library("Terminal", ["Concurrency"]),
+    library("Terminal", ["Concurrency", "JSON"]),
     library(
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
-            "Registrar", "SQLite", "Intake", "Terminal",
+            "Registrar", "SQLite", "Intake", "JSON", "Terminal",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -70,6 +72,7 @@ var targets: [Target] = [
     tests("CryptoTests", ["Canonical", "Crypto"]),
     tests("LedgerTests", ["Canonical", "Crypto", "Ledger"]),
     tests("ChainTests", ["Canonical", "Crypto", "Ledger", "Chain"]),
+    tests("WireTests", ["Canonical", "Crypto", "JSON", "Ledger", "Chain", "Wire"]),
     tests("StorageTests", ["Storage", "StorageRocksDB"]),
     tests(
         "NodeTests",
@@ -78,9 +81,10 @@ var targets: [Target] = [
             "Wallet",
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
-    tests("IntakeTests", ["Intake"]),
+    tests("JSONTests", ["JSON"]),
+    tests("IntakeTests", ["Intake", "JSON"]),
     tests("HTTPClientTests", ["Concurrency", "HTTPClient"]),
-    tests("TerminalTests", ["Concurrency", "Terminal"]),
+    tests("TerminalTests", ["Concurrency", "JSON", "Terminal"]),
     tests(
         "CommandsTests",
         [
@@ -110,7 +114,7 @@ if ProcessInfo.processInfo.environment["LIANFEN_FUZZ"] != nil {
     let fuzz: [(String, [Target.Dependency])] = [
         ("FuzzCanonical", ["Canonical", "Crypto", "Ledger", "Chain"]),
         ("FuzzCSV", ["Intake"]),
-        ("FuzzMapping", ["Intake"]),
+        ("FuzzMapping", ["Intake", "JSON"]),
         ("FuzzProof", ["Canonical", "Crypto", "Ledger", "Chain", "Wallet"]),
     ]
     targets += fuzz.map { name, dependencies in

@@ -1,5 +1,6 @@
 import Glibc
 import Intake
+import JSON
 
 /// Any text is read as a mapping or refused; what was read can be used.
 @main enum FuzzMapping {

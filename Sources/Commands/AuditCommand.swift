@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 import Ledger
 import Node
 import StorageRocksDB

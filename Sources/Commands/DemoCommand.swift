@@ -3,6 +3,7 @@ import Concurrency
 import Crypto
 import Glibc
 import Intake
+import JSON
 import Ledger
 import Node
 import Registrar

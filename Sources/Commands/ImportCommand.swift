@@ -1,4 +1,5 @@
 import Intake
+import JSON
 import Ledger
 import Registrar
 import Terminal

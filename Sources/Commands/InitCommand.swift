@@ -2,6 +2,7 @@ import Canonical
 import Concurrency
 import Crypto
 import Glibc
+import JSON
 import Ledger
 import Node
 import Storage

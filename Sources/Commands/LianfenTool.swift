@@ -1,5 +1,6 @@
 import Canonical
 import Intake
+import JSON
 import SQLite
 import Storage
 import Terminal

@@ -1,6 +1,7 @@
 import Concurrency
 import Crypto
 import Glibc
+import JSON
 import Ledger
 import Node
 import Terminal

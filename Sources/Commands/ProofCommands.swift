@@ -2,6 +2,7 @@ import Canonical
 import Chain
 import Crypto
 import Glibc
+import JSON
 import Ledger
 import Node
 import Terminal

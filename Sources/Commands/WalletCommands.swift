@@ -1,6 +1,7 @@
 import Chain
 import Concurrency
 import Crypto
+import JSON
 import Ledger
 import Node
 import Storage

@@ -1,7 +1,9 @@
+import JSON
+
 /// A value of a mapping together with where it stands, so that every refusal can say so.
 struct JSONNode {
     let path: String
-    let value: ParsedJSON
+    let value: JSONValue
 
     func refused(_ reason: String) -> MappingError { MappingError(path, reason) }
 
@@ -13,7 +15,7 @@ struct JSONNode {
         }
         for member in members where !known.contains(where: { $0.utf8.elementsEqual(member.name.utf8) }) {
             throw MappingError(
-                path + JSONPath.part(member.name), "is not known; here can stand \(known.joined(separator: ", "))")
+                path + MappingError.part(member.name), "is not known; here can stand \(known.joined(separator: ", "))")
         }
         return JSONMembers(path: path, members: members)
     }
@@ -23,7 +25,7 @@ struct JSONNode {
         guard case .object(let members) = value else { throw wanted("an object") }
         guard !members.isEmpty else { throw refused("is empty") }
         guard members.count <= max else { throw refused("has \(members.count) members; at most \(max) are read") }
-        return members.map { ($0.name, JSONNode(path: path + JSONPath.part($0.name), value: $0.value)) }
+        return members.map { ($0.name, JSONNode(path: path + MappingError.part($0.name), value: $0.value)) }
     }
 
     func elements(max: Int) throws(MappingError) -> [JSONNode] {
@@ -52,13 +54,13 @@ struct JSONNode {
 
     func integer(_ range: ClosedRange<Int64>) throws(MappingError) -> Int64 {
         guard case .integer(let number) = value else { throw wanted("a whole number") }
-        return try inRange(number, range)
+        return try inRange(Int64(clamping: number), range)
     }
 
     /// A whole number, or one as a string of digits.
     func amount(_ range: ClosedRange<Int64>) throws(MappingError) -> Int64 {
         switch value {
-        case .integer(let number): return try inRange(number, range)
+        case .integer(let number): return try inRange(Int64(clamping: number), range)
         case .string(let text):
             guard !text.isEmpty, text.utf8.allSatisfy(isASCIIDigit) else {
                 throw refused("“\(text)” is not a whole number; write digits only")
@@ -87,14 +89,14 @@ struct JSONNode {
 /// The members of an object, all of them known by name.
 struct JSONMembers {
     let path: String
-    let members: [ParsedJSON.Member]
+    let members: [JSONValue.Member]
 
     func optional(_ name: String) -> JSONNode? {
-        members.first { $0.name == name }.map { JSONNode(path: path + JSONPath.part(name), value: $0.value) }
+        members.first { $0.name == name }.map { JSONNode(path: path + MappingError.part(name), value: $0.value) }
     }
 
     func required(_ name: String) throws(MappingError) -> JSONNode {
-        guard let node = optional(name) else { throw MappingError(path + JSONPath.part(name), "is missing") }
+        guard let node = optional(name) else { throw MappingError(path + MappingError.part(name), "is missing") }
         return node
     }
 }

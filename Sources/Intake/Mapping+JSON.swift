@@ -1,8 +1,10 @@
+public import JSON
+
 extension Mapping {
     /// Reads a mapping.
     /// - Throws: ``MappingError`` with the path of the first value that is wrong.
     public init(json text: [UInt8]) throws(MappingError) {
-        let root = JSONNode(path: "$", value: try ParsedJSON(parsing: text))
+        let root = JSONNode(path: "$", value: try JSONValue(parsing: text))
         let top = try root.members([
             "lianfen", "source", "file", "joins", "order", "person", "date", "money", "moneyFormat", "earn", "state",
             "unit", "programs",

@@ -1,3 +1,5 @@
+import JSON
+
 extension Mapping {
     /// - Parameter earn: the rate of the programs that have none of their own.
     static func programs(

@@ -14,7 +14,7 @@ public struct LotTerms: Sendable, Hashable, Comparable {
     public let version: UInt32
     public let `class`: Class
 
-    public enum Class: UInt8, Sendable {
+    public enum Class: UInt8, Sendable, CaseIterable {
         case granted = 0
         case purchased = 1
         case swappedIn = 2
@@ -22,7 +22,7 @@ public struct LotTerms: Sendable, Hashable, Comparable {
 
     public static let noExpiry = UInt64.max
 
-    init(expiry: UInt64, restriction: UInt32 = 0, version: UInt32, class: Class = .granted) {
+    package init(expiry: UInt64, restriction: UInt32 = 0, version: UInt32, class: Class = .granted) {
         self.expiry = expiry
         self.restriction = restriction
         self.version = version
@@ -63,7 +63,7 @@ public struct Lot: Sendable, Equatable, Canonical {
 
     public var available: UInt64 { remaining - held }
 
-    init(terms: LotTerms, remaining: UInt64, held: UInt64 = 0) {
+    package init(terms: LotTerms, remaining: UInt64, held: UInt64 = 0) {
         self.terms = terms
         self.remaining = remaining
         self.held = held
@@ -88,7 +88,7 @@ public struct Portion: Sendable, Equatable, Canonical {
     public let terms: LotTerms
     public let amount: UInt64
 
-    init(terms: LotTerms, amount: UInt64) {
+    package init(terms: LotTerms, amount: UInt64) {
         self.terms = terms
         self.amount = amount
     }

@@ -1,3 +1,5 @@
+public import JSON
+
 /// Why a command did not do what was asked, for a person and for a program alike.
 ///
 /// `code` is stable and made for comparing; `reason` is a sentence for people and may change. Neither may carry a

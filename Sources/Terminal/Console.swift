@@ -1,4 +1,5 @@
 import Concurrency
+public import JSON
 
 /// How a command speaks: answers on the output stream, everything else on the error stream.
 ///

@@ -1,5 +1,6 @@
 import Concurrency
 import Glibc
+import JSON
 
 /// How far a long work has come, how fast it goes and how long it will still take.
 ///

@@ -1,5 +1,6 @@
 import Foundation
 import Intake
+import JSON
 import TestSupport
 import Testing
 
@@ -187,27 +188,28 @@ import Testing
         (String(repeating: " ", count: 1 << 20) + "1", "is longer than 1048576 bytes"),
     ])
     func brokenTexts(text: String, reason: String) {
-        let error = #expect(throws: MappingError.self) { try ParsedJSON(parsing: Array(text.utf8)) }
+        let error = #expect(throws: MappingError.self) { try JSONValue(parsing: Array(text.utf8)) }
         #expect(error?.reason.contains(reason) == true, "\(error?.reason ?? "")")
     }
 
     @Test func invalidUTF8() {
-        let error = #expect(throws: MappingError.self) { try ParsedJSON(parsing: [0x22, 0xFF, 0x22]) }
-        #expect(error?.description == "$: the text is not valid UTF-8; save the mapping as UTF-8")
+        let error = #expect(throws: MappingError.self) { try JSONValue(parsing: [0x22, 0xFF, 0x22]) }
+        #expect(error?.description == "$: the text is not valid UTF-8; save it as UTF-8")
     }
 
     @Test func valuesOfEveryKind() throws {
         let text =
             "\u{FEFF} {\"a\": [null, true, false, -0, 9223372036854775807, \"\\u00e9\\ud83d\\ude00\\n\\/\"], \"\": {}} "
         #expect(
-            try ParsedJSON(parsing: Array(text.utf8))
+            try JSONValue(parsing: Array(text.utf8))
                 == .object([
                     .init(
-                        name: "a",
-                        value: .array([
-                            .null, .bool(true), .bool(false), .integer(0), .integer(.max), .string("é😀\n/"),
+                        "a",
+                        .array([
+                            .null, .bool(true), .bool(false), .integer(0), .integer(Int128(Int64.max)),
+                            .string("é😀\n/"),
                         ])),
-                    .init(name: "", value: .object([])),
+                    .init("", .object([])),
                 ]))
     }
 

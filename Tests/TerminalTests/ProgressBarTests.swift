@@ -1,4 +1,5 @@
 import Concurrency
+import JSON
 import Testing
 
 @testable import Terminal

@@ -1,4 +1,5 @@
 import Concurrency
+import JSON
 
 @testable import Terminal
 

@@ -1,46 +1,22 @@
-/// A JSON value as this program accepts it: whole numbers only, and no object that names a member twice.
-///
-/// Foundation's readers take `1.0` for an integer and keep one of two members of the same name, which is not good
-/// enough for a file that says how much money becomes how many points.
-public indirect enum ParsedJSON: Equatable, Sendable {
-    case null
-    case bool(Bool)
-    case integer(Int64)
-    case string(String)
-    case array([ParsedJSON])
-    /// In the order of the text.
-    case object([Member])
-
-    public struct Member: Equatable, Sendable {
-        public let name: String
-        public let value: ParsedJSON
-
-        public init(name: String, value: ParsedJSON) {
-            self.name = name
-            self.value = value
-        }
-    }
-
-    /// The longest text that is read.
+extension JSONValue {
+    /// The longest text that is read where nothing else is asked for.
     public static let textBytesMax = 1 << 20
     /// How many arrays and objects may stand inside one another.
     public static let depthMax = 32
 
-    /// Reads a text that holds exactly one value.
-    /// - Throws: ``MappingError`` with the path of the value concerned, and line and column for a broken text.
-    public init(parsing text: [UInt8]) throws(MappingError) {
-        guard text.count <= Self.textBytesMax else {
-            throw MappingError("$", "the text is longer than \(Self.textBytesMax) bytes")
-        }
-        guard text.withUnsafeBufferPointer({ isUTF8($0) }) else {
-            throw MappingError("$", "the text is not valid UTF-8; save the mapping as UTF-8")
+    /// Reads a text that holds exactly one value: whole numbers of 64 bits only, no member twice.
+    /// - Throws: ``JSONError`` with the path of the value concerned, and line and column for a broken text.
+    public init(parsing text: [UInt8], bytesMax: Int = textBytesMax) throws(JSONError) {
+        guard text.count <= bytesMax else { throw JSONError("$", "the text is longer than \(bytesMax) bytes") }
+        guard (try? UTF8Span(validating: text.span)) != nil else {
+            throw JSONError("$", "the text is not valid UTF-8; save it as UTF-8")
         }
         var parser = Parser(text: text)
         self = try parser.document()
     }
 
     /// What kind of value this is, for a sentence.
-    var kind: String {
+    public var kind: String {
         switch self {
         case .null: "null"
         case .bool: "true or false"
@@ -53,6 +29,9 @@ public indirect enum ParsedJSON: Equatable, Sendable {
 }
 
 private struct Parser {
+    /// Members of an object whose names are compared one by one.
+    private static let namesComparedMax = 16
+
     let text: [UInt8]
     var i = 0
     var path = JSONPath()
@@ -63,23 +42,23 @@ private struct Parser {
         if text.starts(with: [0xEF, 0xBB, 0xBF]) { i = 3 }
     }
 
-    mutating func document() throws(MappingError) -> ParsedJSON {
+    mutating func document() throws(JSONError) -> JSONValue {
         let value = try self.value()
         skipSpace()
-        guard i == text.count else { throw broken("there is more text after the end of the mapping") }
+        guard i == text.count else { throw broken("there is more text after the end of the value") }
         return value
     }
 
-    private mutating func value() throws(MappingError) -> ParsedJSON {
+    private mutating func value() throws(JSONError) -> JSONValue {
         skipSpace()
         guard i < text.count else { throw broken("the text ends where a value should be") }
         switch text[i] {
         case UInt8(ascii: "{"): return try object()
         case UInt8(ascii: "["): return try array()
         case UInt8(ascii: "\""): return .string(try string())
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .integer(try integer())
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .integer(Int128(try integer()))
         default:
-            for (word, value) in [("true", ParsedJSON.bool(true)), ("false", .bool(false)), ("null", .null)]
+            for (word, value) in [("true", JSONValue.bool(true)), ("false", .bool(false)), ("null", .null)]
             where text[i...].starts(with: word.utf8) {
                 i += word.utf8.count
                 return value
@@ -88,10 +67,10 @@ private struct Parser {
         }
     }
 
-    private mutating func object() throws(MappingError) -> ParsedJSON {
+    private mutating func object() throws(JSONError) -> JSONValue {
         try enter()
-        var members: [ParsedJSON.Member] = []
-        // By bytes: two names that only look alike are two names.
+        var members: [JSONValue.Member] = []
+        // By bytes: two names that only look alike are two names. Looked up only where there are many.
         var seen: Set<[UInt8]> = []
         skipSpace()
         if take("}") {
@@ -105,12 +84,16 @@ private struct Parser {
             }
             let name = try string()
             path.push(name)
-            guard seen.insert(Array(name.utf8)).inserted else {
-                throw MappingError(path.text, "is given twice; keep one of the two")
+            if members.count == Self.namesComparedMax {
+                seen = Set(members.map { Array($0.name.utf8) })
             }
+            let isNew =
+                members.count < Self.namesComparedMax
+                ? !members.contains { $0.name.utf8.elementsEqual(name.utf8) } : seen.insert(Array(name.utf8)).inserted
+            guard isNew else { throw JSONError(path.text, "is given twice; keep one of the two") }
             skipSpace()
             guard take(":") else { throw broken("a colon was expected after the name “\(name)”") }
-            members.append(ParsedJSON.Member(name: name, value: try value()))
+            members.append(JSONValue.Member(name, try value()))
             path.pop()
             skipSpace()
             if take("}") { break }
@@ -120,9 +103,9 @@ private struct Parser {
         return .object(members)
     }
 
-    private mutating func array() throws(MappingError) -> ParsedJSON {
+    private mutating func array() throws(JSONError) -> JSONValue {
         try enter()
-        var values: [ParsedJSON] = []
+        var values: [JSONValue] = []
         skipSpace()
         if take("]") {
             depth -= 1
@@ -140,15 +123,15 @@ private struct Parser {
         return .array(values)
     }
 
-    private mutating func enter() throws(MappingError) {
+    private mutating func enter() throws(JSONError) {
         i += 1
         depth += 1
-        guard depth <= ParsedJSON.depthMax else {
-            throw broken("more than \(ParsedJSON.depthMax) arrays and objects stand inside one another")
+        guard depth <= JSONValue.depthMax else {
+            throw broken("more than \(JSONValue.depthMax) arrays and objects stand inside one another")
         }
     }
 
-    private mutating func integer() throws(MappingError) -> Int64 {
+    private mutating func integer() throws(JSONError) -> Int64 {
         let begin = i
         if text[i] == UInt8(ascii: "-") { i += 1 }
         let digits = i
@@ -156,22 +139,24 @@ private struct Parser {
         let written = String(decoding: text[begin..<i], as: UTF8.self)
         guard i > digits else { throw broken("a minus sign needs digits after it") }
         guard text[digits] != UInt8(ascii: "0") || i == digits + 1 else {
-            throw MappingError(path.text, "\(written) begins with a zero; write the number without it")
+            throw JSONError(path.text, "\(written) begins with a zero; write the number without it")
         }
         if i < text.count, [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(text[i]) {
-            throw MappingError(
+            throw JSONError(
                 path.text, "has a fraction or an exponent; write a whole number, or an amount as a string like \"1.00\""
             )
         }
         guard let value = Int64(written) else {
-            throw MappingError(path.text, "\(written) is too large")
+            throw JSONError(path.text, "\(written) is too large")
         }
         return value
     }
 
-    private mutating func string() throws(MappingError) -> String {
+    private mutating func string() throws(JSONError) -> String {
         i += 1
-        var bytes: [UInt8] = []
+        let begin = i
+        while i < text.count, text[i] >= 0x20, text[i] != UInt8(ascii: "\""), text[i] != UInt8(ascii: "\\") { i += 1 }
+        var bytes = Array(text[begin..<i])
         while true {
             guard i < text.count else { throw broken("a string is not closed") }
             let byte = text[i]
@@ -185,7 +170,7 @@ private struct Parser {
         }
     }
 
-    private mutating func escape() throws(MappingError) -> [UInt8] {
+    private mutating func escape() throws(JSONError) -> [UInt8] {
         guard i < text.count else { throw broken("a string is not closed") }
         let letter = text[i]
         i += 1
@@ -209,7 +194,7 @@ private struct Parser {
         }
     }
 
-    private mutating func fourHexDigits() throws(MappingError) -> UInt32 {
+    private mutating func fourHexDigits() throws(JSONError) -> UInt32 {
         let digits = text[i...].prefix(4)
         let isHex = digits.allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
         guard digits.count == 4, isHex, let value = UInt32(String(decoding: digits, as: UTF8.self), radix: 16) else {
@@ -229,10 +214,10 @@ private struct Parser {
         while i < text.count, [0x20, 0x09, 0x0A, 0x0D].contains(text[i]) { i += 1 }
     }
 
-    private func broken(_ reason: String) -> MappingError {
+    private func broken(_ reason: String) -> JSONError {
         let before = text[..<min(i, text.count)]
         let line = before.count { $0 == 0x0A } + 1
         let column = before.reversed().prefix { $0 != 0x0A }.count + 1
-        return MappingError(path.text, "\(reason) (line \(line), column \(column))")
+        return JSONError(path.text, "\(reason) (line \(line), column \(column))")
     }
 }

@@ -1,0 +1,48 @@
+public import JSON
+
+/// What a JSON Schema (2020-12) says of a value, with the named schemas that it refers to.
+public struct Schema: Sendable {
+    /// What stands where the value is described: for a named schema, a reference.
+    public let json: JSONValue
+    /// The named schemas needed, each whole.
+    public let definitions: [String: JSONValue]
+
+    public init(_ json: JSONValue, _ definitions: [String: JSONValue] = [:]) {
+        self.json = json
+        self.definitions = definitions
+    }
+
+    init(_ json: JSONValue, needing others: [Schema]) {
+        self.init(
+            json, others.reduce(into: [:]) { all, other in all.merge(other.definitions) { first, _ in first } })
+    }
+
+    static let place = "#/components/schemas/"
+
+    /// The same under a name: described once, referred to wherever it is used.
+    public func named(_ name: String) -> Schema {
+        var definitions = definitions
+        definitions[name] = json
+        return Schema(["$ref": .string(Self.place + name)], definitions)
+    }
+
+    /// The same with a sentence about its use here.
+    func described(_ about: String) -> Schema {
+        guard case .object(let members) = json, !about.isEmpty else { return self }
+        // Beside a reference other keywords may stand since 2019-09.
+        return Schema(
+            .object(members.filter { $0.name != "description" } + [.init("description", .string(about))]), definitions)
+    }
+
+    var orNull: Schema { Schema(["anyOf": [json, ["type": "null"]]], definitions) }
+}
+
+extension JSONValue {
+    /// What a reference refers to.
+    var reference: JSONValue {
+        guard case .object(let members) = self, let found = members.first(where: { $0.name == "$ref" }) else {
+            preconditionFailure("a named schema is referred to")
+        }
+        return found.value
+    }
+}
