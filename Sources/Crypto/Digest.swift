@@ -103,7 +103,7 @@ public enum Domain: Int, Sendable, CaseIterable {
     case genesis, transactionBody, transactionSignature, envelope, entry, entrySignature,
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
-        receipt, list, proof
+        receipt, list, proof, session
 
     public var tag: String {
         switch self {
@@ -128,6 +128,7 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .receipt: "lianfen/1/receipt"
         case .list: "lianfen/1/list"
         case .proof: "lianfen/1/proof"
+        case .session: "lianfen/1/session"
         }
     }
 

@@ -149,7 +149,7 @@ public struct Credential: Sendable, Equatable, Canonical {
 
 /// An account: who opened it, which keys speak for it, whether it is frozen.
 public struct Account: Sendable, Equatable, Canonical {
-    public enum Frozen: UInt8, Sendable {
+    public enum Frozen: UInt8, Sendable, CaseIterable {
         case no = 0
         case byHolder = 1
         case byGuardian = 2
@@ -173,13 +173,14 @@ public struct Account: Sendable, Equatable, Canonical {
         encoder.sequence(credentials)
     }
 
-    init(
-        role: Role, opener: OrganisationID, claimed: Bool, guardian: PublicKey?, credentials: [Credential]
+    package init(
+        role: Role, opener: OrganisationID, claimed: Bool, frozen: Frozen = .no, guardian: PublicKey?,
+        credentials: [Credential]
     ) {
         self.role = role
         self.opener = opener
         self.claimed = claimed
-        frozen = .no
+        self.frozen = frozen
         self.guardian = guardian
         self.credentials = credentials
     }
@@ -212,7 +213,7 @@ public struct Hold: Sendable, Equatable, Canonical {
 
     public var amount: UInt64 { portions.reduce(0) { $0 + $1.amount } }
 
-    init(_ reservation: Reservation, portions: [Portion]) {
+    package init(_ reservation: Reservation, portions: [Portion]) {
         account = reservation.account
         unit = reservation.unit
         organisation = reservation.organisation
@@ -259,7 +260,7 @@ public struct AcceptedLine: Sendable, Equatable, Canonical {
         encoder.value(transaction)
     }
 
-    init(
+    package init(
         account: AccountID, unit: UnitCode, amount: UInt64, pending: Bool, terms: LotTerms, transaction: TransactionID
     ) {
         self.account = account
