@@ -51,7 +51,7 @@ var targets: [Target] = [
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
     library("Wire", ["Canonical", "Crypto", "JSON", "Ledger", "Chain"]),
-    library("Wallet", ["Crypto", "Ledger"]),
+    library("Wallet", ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "HTTPClient"]),
     library("Registrar", ["SQLite"]),
     library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
@@ -83,7 +83,17 @@ var targets: [Target] = [
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),
     tests("IntakeTests", ["Intake", "JSON"]),
-    tests("HTTPClientTests", ["Concurrency", "HTTPClient"]),
+    .target(
+        name: "ServerKit",
+        dependencies: ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "Storage", "Node"],
+        path: "Tests/ServerKit", swiftSettings: house),
+    tests("HTTPClientTests", ["Concurrency", "HTTPClient", "ServerKit"]),
+    tests(
+        "WalletTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "Storage", "Node", "HTTPClient",
+            "Wallet", "ServerKit",
+        ]),
     tests("TerminalTests", ["Concurrency", "JSON", "Terminal"]),
     tests(
         "CommandsTests",

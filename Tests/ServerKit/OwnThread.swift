@@ -1,11 +1,11 @@
 import Concurrency
-import Testing
+public import Testing
 
 /// Runs the tests of a suite on threads of their own: requests block, and the cooperative pool has two threads only.
-struct OwnThread: SuiteTrait, TestTrait, TestScoping {
-    let isRecursive = true
+public struct OwnThread: SuiteTrait, TestTrait, TestScoping {
+    public let isRecursive = true
 
-    func provideScope(
+    public func provideScope(
         for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
     ) async throws {
         try await withTaskExecutorPreference(ThreadPerJob()) { try await function() }
@@ -13,7 +13,7 @@ struct OwnThread: SuiteTrait, TestTrait, TestScoping {
 }
 
 extension Trait where Self == OwnThread {
-    static var ownThread: Self { OwnThread() }
+    public static var ownThread: Self { OwnThread() }
 }
 
 private final class ThreadPerJob: TaskExecutor {
