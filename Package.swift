@@ -62,7 +62,7 @@ var targets: [Target] = [
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
-            "Registrar", "SQLite", "Intake", "JSON", "Terminal",
+            "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 

@@ -12,8 +12,8 @@ public import Wire
 /// it.
 ///
 /// All calls block and belong on threads of one's own, never into Swift's cooperative pool. One client serves any
-/// number of threads. Reading calls are repeated a few times where a node cannot be reached or asks to be left alone for
-/// a while.
+/// number of threads. Reading calls are repeated a few times where a node cannot be reached or asks to be left alone
+/// for a while.
 public final class NodeClient: Sendable {
     /// The chain that is talked about.
     public enum Pin: Sendable {
