@@ -32,6 +32,8 @@ var targets: [Target] = [
     system("CRocksDB", pkgConfig: "rocksdb", apt: "librocksdb-dev"),
     system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
     system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+    system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
+    system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -47,11 +49,18 @@ var targets: [Target] = [
     library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
     library("HTTPClient", ["Concurrency", "CCurl"], settings: driver),
+    library("HTTPServer", ["Concurrency", "CMicroHTTPD", "CZlib"], settings: driver),
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
     library("Wire", ["Canonical", "Crypto", "JSON", "Ledger", "Chain"]),
     library("Wallet", ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "HTTPClient"]),
+    library(
+        "Gateway",
+        [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "SQLite", "Node", "Wire",
+            "HTTPServer",
+        ]),
     library("Registrar", ["SQLite"]),
     library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
@@ -95,6 +104,7 @@ var targets: [Target] = [
             "Wallet", "ServerKit",
         ]),
     tests("TerminalTests", ["Concurrency", "JSON", "Terminal"]),
+    tests("HTTPServerTests", ["Concurrency", "HTTPServer"]),
     tests(
         "CommandsTests",
         [

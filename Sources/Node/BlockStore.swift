@@ -156,7 +156,7 @@ public struct BlockStore: Sendable {
         try value(column, bigEndianBytes(height), "\(column.rawValue) of height \(height)")
     }
 
-    private func value<Row: Canonical>(_ column: Column, _ key: [UInt8], _ what: String) throws(StorageError) -> Row? {
+    func value<Row: Canonical>(_ column: Column, _ key: [UInt8], _ what: String) throws(StorageError) -> Row? {
         guard let bytes = try store.get(column, key) else { return nil }
         return try decode(bytes, what)
     }
@@ -173,7 +173,7 @@ public struct BlockStore: Sendable {
         return rows
     }
 
-    private func decode<Row: Canonical>(_ bytes: [UInt8], _ what: String) throws(StorageError) -> Row {
+    func decode<Row: Canonical>(_ bytes: [UInt8], _ what: String) throws(StorageError) -> Row {
         do throws(DecodingError) { return try Row(canonicalBytes: bytes) } catch {
             throw damaged("\(what): \(error)")
         }

@@ -49,7 +49,7 @@ public struct Executor: Sendable {
         public internal(set) var entry: Entry?
         public internal(set) var fault: Entry.Fault?
 
-        var transactions: [Transaction] { entry?.transactions ?? [] }
+        public var transactions: [Transaction] { entry?.transactions ?? [] }
     }
 
     /// Reads the bytes at the next position.

@@ -73,7 +73,7 @@ extension Form {
 }
 
 extension Form where Value == SourceID {
-    static let source = Form<[UInt8]>.byteString(1...16, spaces: false, exact: 16).map(
+    public static let source = Form<[UInt8]>.byteString(1...16, spaces: false, exact: 16).map(
         read: { (bytes: [UInt8]) throws(JSONError) -> SourceID in
             let padded = bytes + [UInt8](repeating: 0, count: SourceID.byteCount - bytes.count)
             return try! SourceID(canonicalBytes: padded)
@@ -84,11 +84,16 @@ extension Form where Value == SourceID {
         })
 }
 
+extension Form where Value == [UInt8] {
+    /// An order's number at its source.
+    public static let order = byteString(1...NaturalKey.orderBytesMax, spaces: true)
+}
+
 extension Form where Value == NaturalKey {
     public static let naturalKey = object(
         "The business key of an accrual, which is used once for ever within its issuer.",
         Field("source", .source, "Whoever numbers the orders; never the channel that a request came by."),
-        Field("order", .byteString(1...NaturalKey.orderBytesMax, spaces: true), "The order's number at its source."),
+        Field("order", .order, "The order's number at its source."),
         Field.optional("line", .integer, "The order's line.", else: 0),
         Field.optional("kind", .integer, "0: purchase; other numbers are the source's own.", else: 0),
         make: { (source: SourceID, order: [UInt8], line: UInt32, kind: UInt8) throws(JSONError) -> NaturalKey in

@@ -1,0 +1,112 @@
+import HTTPServer
+import JSON
+import Wire
+
+/// One request to a route: its parameters read, its answer given once.
+struct Call: Sendable {
+    let gateway: Gateway
+    let route: Route
+    let request: HTTPRequest
+    let exchange: HTTPExchange
+    /// By name, as they stand in the path.
+    let pathValues: [(name: String, text: String)]
+    let queryValues: [(name: String, text: String)]
+    /// Who reads, where a token was sent.
+    let principal: Principal?
+    /// Whether the answer is asked for as canonical bytes.
+    let wantsBytes: Bool
+    /// The same with its key and its end.
+    let holder: Sessions.Holder?
+    /// Under which its answer is kept.
+    var onceKey: Idempotency.Key?
+
+    func with(onceKey: Idempotency.Key) -> Call {
+        var call = self
+        call.onceKey = onceKey
+        return call
+    }
+
+    var chain: ChainReader { gateway.chain }
+
+    /// Runs the route; what it throws is the answer.
+    func run() {
+        do { try route.handle(self) } catch let problem as Problem {
+            send(problem.response)
+        } catch {
+            send(Problem(.internalFailure).response)
+        }
+    }
+
+    func path<Value>(_ name: String, _ form: Form<Value>) throws(Problem) -> Value {
+        try read(pathValues.first { $0.name == name }?.text ?? "", name, form)
+    }
+
+    func query<Value>(_ name: String, _ form: Form<Value>) throws(Problem) -> Value? {
+        guard let found = queryValues.first(where: { $0.name == name }) else { return nil }
+        return try read(found.text, name, form)
+    }
+
+    private func read<Value>(_ text: String, _ name: String, _ form: Form<Value>) throws(Problem) -> Value {
+        do throws(JSONError) { return try form.parse(.string(text)) } catch {
+            throw Problem(.parameterInvalid, error.reason, field: name)
+        }
+    }
+
+    /// A parameter that is a small number.
+    func number(_ name: String, in range: ClosedRange<UInt32>, else fallback: UInt32) throws(Problem) -> UInt32 {
+        guard let text = queryValues.first(where: { $0.name == name })?.text ?? pathValues.first(where: { $0.name == name })?.text
+        else { return fallback }
+        let isPlain = text.utf8.allSatisfy { (0x30...0x39).contains($0) } && (text == "0" || text.utf8.first != 0x30)
+        guard isPlain, let number = UInt32(text), range.contains(number) else {
+            throw Problem(
+                .parameterInvalid, "it takes a whole number from \(range.lowerBound) to \(range.upperBound)",
+                field: name)
+        }
+        return number
+    }
+
+    func limit() throws(Problem) -> Int {
+        Int(try number("limit", in: 1...UInt32(Page<Int>.countMax), else: UInt32(Page<Int>.countDefault)))
+    }
+
+    /// The body as the form has it.
+    func body<Value>(_ form: Form<Value>) throws(Problem) -> Value {
+        do throws(JSONError) {
+            let json: JSONValue
+            do throws(JSONError) {
+                json = try JSONValue(parsing: request.body, bytesMax: route.body?.bytesMax ?? 0)
+            } catch {
+                throw error
+            }
+            return try form.parse(json)
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    // MARK: Answers
+
+    func answer<Value>(_ form: Form<Stamped<Value>>, _ value: Stamped<Value>) {
+        answer(form.write(value), value.stamp)
+    }
+
+    func answer<Value>(_ form: Form<Page<Value>>, _ value: Page<Value>) { answer(form.write(value), value.stamp) }
+
+    func answer(_ json: JSONValue, _ stamp: Stamp, status: Int = 200) {
+        send(
+            HTTPResponse(
+                status: status, headers: [("Content-Type", "application/json")], body: .bytes(json.bytes)), stamp)
+    }
+
+    func answer(bytes: [UInt8], _ stamp: Stamp) {
+        send(
+            HTTPResponse(status: 200, headers: [("Content-Type", "application/octet-stream")], body: .bytes(bytes)),
+            stamp)
+    }
+
+    func send(_ response: HTTPResponse, _ stamp: Stamp? = nil) {
+        let stamp = stamp ?? chain.stamp
+        keep(response, stamp)
+        gateway.send(response, stamp, request, exchange)
+    }
+}

@@ -1,0 +1,128 @@
+import Chain
+import Concurrency
+import HTTPServer
+import JSON
+import Ledger
+import Node
+import Storage
+import Wire
+
+/// Server-sent events. A stream keeps the height it stands at and nothing else: the chain itself is the queue, so who
+/// reads slowly, or not at all, costs no memory, and who comes back with `Last-Event-ID` misses nothing.
+final class EventStream: HTTPStream {
+    /// What a height gives; none where nothing of it is for this stream.
+    typealias Frame = @Sendable (BlockContents) throws(StorageError) -> [UInt8]?
+
+    private struct State: Sendable {
+        /// The newest height that was told.
+        var height: UInt64
+        var spokeAt: UInt64
+        var rest: ArraySlice<UInt8> = []
+    }
+
+    private let chain: ChainReader
+    private let frame: Frame
+    /// Whether whoever reads may go on.
+    private let isOpen: @Sendable () -> Bool
+    private let gone: @Sendable () -> Void
+    private let state: Locked<State>
+
+    /// Heights looked at before others get their turn.
+    private static let heightsMax = 32
+    /// After so long without an event a comment shows that the line still stands.
+    static let quietMilliseconds: UInt64 = 15_000
+
+    init(
+        chain: ChainReader, after height: UInt64, isOpen: @escaping @Sendable () -> Bool,
+        gone: @escaping @Sendable () -> Void, frame: @escaping Frame
+    ) {
+        self.chain = chain
+        self.frame = frame
+        self.isOpen = isOpen
+        self.gone = gone
+        // A first line at once, so that whoever connects sees that it is open; browsers wait as long before a new try.
+        state = Locked(State(height: height, spokeAt: chain.clock(), rest: ArraySlice("retry: 2000\n\n".utf8)))
+    }
+
+    func next(max: Int) -> HTTPStreamStep {
+        guard isOpen() else { return .end }
+        var current = state.withLock { $0 }
+        let step = step(&current, max: max)
+        state.withLock { $0 = current }
+        return step
+    }
+
+    private func step(_ current: inout State, max: Int) -> HTTPStreamStep {
+        if !current.rest.isEmpty { return take(&current, max) }
+        let head = chain.stamp.height
+        var looked = 0
+        while current.height < head {
+            guard looked < Self.heightsMax else {
+                // Nothing yet, and more to look at: a comment, so that the server asks again in its turn.
+                return .bytes(Array(":\n".utf8))
+            }
+            looked += 1
+            do throws(StorageError) {
+                guard let block = try chain.block(current.height + 1) else { break }
+                let bytes = try frame(block)
+                current.height += 1
+                if let bytes {
+                    current.rest = bytes[...]
+                    return take(&current, max)
+                }
+            } catch {
+                return .end
+            }
+        }
+        let now = chain.clock()
+        guard now > current.spokeAt + Self.quietMilliseconds else { return .wait }
+        current.spokeAt = now
+        return .bytes(Array(": height \(current.height)\n\n".utf8))
+    }
+
+    private func take(_ current: inout State, _ max: Int) -> HTTPStreamStep {
+        let piece = current.rest.prefix(max)
+        current.rest = current.rest.dropFirst(piece.count)
+        current.spokeAt = chain.clock()
+        return .bytes(Array(piece))
+    }
+
+    func closed() { gone() }
+
+    /// One event. The text has no line breaks: JSON writes them as escapes.
+    static func event(_ name: String, id: UInt64, _ json: JSONValue) -> [UInt8] {
+        var out = Array("id: \(id)\nevent: \(name)\ndata: ".utf8)
+        out += json.bytes
+        out += "\n\n".utf8
+        return out
+    }
+}
+
+/// The frames of the newest blocks, made once for all streams.
+final class BlockFrames: Sendable {
+    private let frames = Locked<(bytes: [UInt64: [UInt8]], order: [UInt64])>(([:], []))
+    private static let countMax = 64
+
+    func frame(_ block: BlockContents) -> [UInt8] {
+        let height = block.header.height
+        if let known = frames.withLock({ $0.bytes[height] }) { return known }
+        let made = EventStream.event("block", id: height, Form<BlockSummary>.blockSummary.write(block.summary))
+        frames.withLock { frames in
+            if frames.bytes.updateValue(made, forKey: height) == nil { frames.order.append(height) }
+            if frames.order.count > Self.countMax { frames.bytes[frames.order.removeFirst()] = nil }
+        }
+        return made
+    }
+}
+
+extension BlockContents {
+    var summary: BlockSummary {
+        BlockSummary(
+            header: header,
+            transactions: zip(transactions, receipts).enumerated().map { index, pair in
+                TransactionSummary(
+                    id: pair.0.id, index: UInt32(index), kinds: pair.0.body.operations.map(\.kind),
+                    result: pair.1.result)
+            })
+    }
+}

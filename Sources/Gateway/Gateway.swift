@@ -1,0 +1,365 @@
+import Concurrency
+public import Crypto
+public import HTTPServer
+import JSON
+public import Ledger
+public import Node
+import SQLite
+import Wire
+
+/// The trading centre: what a node says to the world over HTTP. Routes translate and decide nothing; the ledger does.
+public final class Gateway: Sendable {
+    public struct Configuration: Sendable {
+        /// The organisation whose node this is.
+        public var validator: OrganisationID
+        /// Where answers under an `Idempotency-Key` are kept.
+        public var answersPath: String
+        /// Pages of these origins may read answers; `*`: all of them.
+        public var corsOrigins: [String] = []
+        /// Whether the last address of `X-Forwarded-For` is the client's.
+        public var isBehindProxy = false
+        /// Requests that one address may make a second; none: as many as it can. Loopback is never limited, unless the
+        /// node stands behind a proxy.
+        public var requestsPerSecond: UInt64? = 200
+        public var tokenMilliseconds: UInt64 = 3_600_000
+        /// Keys that may read whole blocks beside the validators'.
+        public var observers: Set<PublicKey> = []
+        public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
+
+        public init(validator: OrganisationID, answersPath: String) {
+            self.validator = validator
+            self.answersPath = answersPath
+        }
+    }
+
+    let configuration: Configuration
+    let chain: ChainReader
+    let sessions: Sessions
+    let submissions: Submissions
+    let idempotency: Idempotency
+    let frames = BlockFrames()
+    let metrics = Metrics()
+    private let log: EventLog
+    private let site: StaticFiles?
+    private let limit: RateLimit?
+    private let routes: RouteTree
+    private let document: [UInt8]
+    private let server = Locked<HTTPServer?>(nil)
+    private let isLeaving = Locked(false)
+    private let wakes = Mailbox<Void>(countMax: 1)
+    private let waker = Locked<WorkerThread?>(nil)
+
+    /// Streams are woken at most this often, all together.
+    private static let wakeMilliseconds: UInt64 = 200
+
+    /// - Throws: where the file of answers cannot be used.
+    public init(
+        genesis: Genesis, node: NodeRunner, configuration: Configuration, log: EventLog, site: StaticFiles? = nil
+    ) throws {
+        self.configuration = configuration
+        self.log = log
+        self.site = site
+        chain = ChainReader(genesis: genesis, node: node, clock: configuration.clock)
+        sessions = Sessions(
+            chain: chain, validator: configuration.validator, observers: configuration.observers,
+            tokenMilliseconds: configuration.tokenMilliseconds)
+        submissions = Submissions(chain: chain)
+        idempotency = try Idempotency(path: configuration.answersPath, clock: configuration.clock)
+        limit = configuration.requestsPerSecond.map { RateLimit(perSecond: $0) }
+        routes = RouteTree(Self.routes)
+        document = OpenAPI.document(Self.routes).bytes
+        waker.withLock { waker in
+            waker = WorkerThread { [self] in
+                let pause = Mailbox<Void>(countMax: 1)
+                while wakes.take(within: EventStream.quietMilliseconds) != nil {
+                    server.withLock { $0 }?.wakeStreams()
+                    // One wake a moment, however many blocks come.
+                    _ = pause.take(within: Self.wakeMilliseconds)
+                }
+            }
+        }
+    }
+
+    /// The server that this is the application of, for its streams and its figures.
+    public func attach(_ server: HTTPServer) { self.server.withLock { $0 = server } }
+
+    /// A block stands in the tables.
+    public func note(_ block: CertifiedBlock) {
+        chain.note(block)
+        wakes.post(())
+    }
+
+    /// From now on `/readyz` says that the node is leaving, so that whoever sends it work stops before it does.
+    public func leave() { isLeaving.withLock { $0 = true } }
+
+    /// Ends what runs for the gateway. To be called when its server has stopped.
+    public func stop() {
+        wakes.close()
+        waker.withLock { $0 }?.join()
+        idempotency.stop()
+    }
+
+    /// Whether work may be sent here, and if not, why.
+    var readiness: (isReady: Bool, reason: String) {
+        let status = chain.node.status
+        if isLeaving.withLock({ $0 }) { return (false, "leaving") }
+        if status.halted != nil { return (false, "halted") }
+        if status.committed == 0 { return (false, "starting") }
+        if chain.ageMilliseconds > ChainReader.staleMilliseconds { return (false, "stale") }
+        return (true, "ready")
+    }
+
+    var openAPI: [UInt8] { document }
+
+    /// Figures as Prometheus reads them.
+    public var metricsText: String {
+        metrics.text(
+            chain.node.status, age: chain.ageMilliseconds, underWay: submissions.underWayCount,
+            server.withLock { $0 }?.statistics)
+    }
+}
+
+extension Gateway: HTTPApplication {
+    public func handle(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        do throws(Problem) { try dispatch(request, exchange) } catch {
+            send(error.response, chain.stamp, request, exchange)
+        }
+    }
+
+    public func problem(_ problem: HTTPServerProblem) -> HTTPResponse { Problem(.server(problem)).response }
+
+    public func finished(_ record: HTTPRecord) {
+        metrics.note(record)
+        let level: EventLog.Level = record.status >= 500 ? .warning : record.route.hasPrefix("GET /healthz") ? .debug : .info
+        guard log.isOn(level) else { return }
+        log.note(
+            level, "request",
+            [
+                .init("id", .string(record.requestID)), .init("method", .string(record.method)),
+                .init("route", .string(record.route)), .init("status", JSONValue(record.status)),
+                .init("microseconds", JSONValue(record.durationMicroseconds)),
+                .init("bytes", JSONValue(record.bytesOut)), .init("complete", .bool(record.isComplete)),
+            ])
+    }
+
+    private func dispatch(_ request: HTTPRequest, _ exchange: HTTPExchange) throws(Problem) {
+        guard let segments = request.segments else {
+            throw Problem(.pathUnknown, "An escape in the path is broken, or it is not UTF-8.")
+        }
+        if request.method == "OPTIONS", request.header("Access-Control-Request-Method") != nil {
+            return preflight(request, exchange)
+        }
+        try checkRate(request)
+        switch routes.find(request.method, segments) {
+        case .route(let route, let values): try call(route, values, request, exchange)
+        case .otherMethods(let methods):
+            exchange.setRoute("none")
+            var problem = Problem(.methodNotAllowed)
+            let all = methods.contains("GET") ? methods + ["HEAD"] : methods
+            problem.headers = [("Allow", all.joined(separator: ", "))]
+            throw problem
+        case .nothing:
+            exchange.setRoute("page")
+            guard let response = site?.response(to: request) else { throw Problem(.pathUnknown) }
+            send(response, nil, request, exchange)
+        }
+    }
+
+    private func checkRate(_ request: HTTPRequest) throws(Problem) {
+        guard let limit else { return }
+        let address = clientAddress(request)
+        let isLoopback = address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.")
+        guard !isLoopback, !limit.allows(address, now: configuration.clock()) else { return }
+        throw Problem(.tooManyRequests)
+    }
+
+    /// The client as far as it is known: behind a proxy, whom the proxy itself has seen.
+    private func clientAddress(_ request: HTTPRequest) -> String {
+        guard configuration.isBehindProxy, let chain = request.header("X-Forwarded-For"),
+            let last = chain.split(separator: ",").last
+        else { return request.peer }
+        return String(last.drop { $0 == " " }.prefix(64))
+    }
+
+    private func call(
+        _ route: Route, _ values: [String], _ request: HTTPRequest, _ exchange: HTTPExchange
+    ) throws(Problem) {
+        exchange.setRoute("\(route.method.rawValue) \(route.path)")
+        let names = route.parameters.filter(\.isInPath).map(\.name)
+        var query: [(name: String, text: String)] = []
+        guard let sent = request.query else {
+            throw Problem(.parameterInvalid, "An escape in the query is broken, or it is not UTF-8.")
+        }
+        for (name, value) in sent {
+            guard route.parameters.contains(where: { !$0.isInPath && $0.name == name }) else {
+                let known = route.parameters.filter { !$0.isInPath }.map(\.name)
+                throw Problem(
+                    .parameterInvalid,
+                    known.isEmpty
+                        ? "this path takes no parameters"
+                        : "it is not known; here can stand \(known.joined(separator: ", "))",
+                    field: JSONShort.text(name))
+            }
+            guard !query.contains(where: { $0.name == name }) else {
+                throw Problem(.parameterInvalid, "it is given twice", field: name)
+            }
+            query.append((name, value ?? ""))
+        }
+        let wantsBytes = try negotiate(route, request)
+        let principal = try holder(route, request)
+        if route.body != nil { try checkBody(route, request) }
+        let call = Call(
+            gateway: self, route: route, request: request, exchange: exchange,
+            pathValues: zip(names, values).map { ($0, $1) }, queryValues: query, principal: principal?.claimant.principal,
+            wantsBytes: wantsBytes, holder: principal)
+        if route.method == .post, let key = try call.idempotencyKey() {
+            try call.answerOnce(under: key)
+        } else {
+            call.run()
+        }
+    }
+
+    /// Whether canonical bytes are wanted rather than JSON.
+    private func negotiate(_ route: Route, _ request: HTTPRequest) throws(Problem) -> Bool {
+        guard let accept = request.header("Accept"), !accept.isEmpty else { return false }
+        let offered: [String] =
+            switch route.answers.first?.content {
+            case .events: ["text/event-stream"]
+            case .bytes: ["application/octet-stream"]
+            case .jsonOrBytes: ["application/json", "application/octet-stream"]
+            default: ["application/json"]
+            }
+        guard let chosen = MediaTypes.choose(accept, from: offered) else {
+            throw Problem(.notAcceptable, "It can be given as \(offered.joined(separator: " or ")).", field: "Accept")
+        }
+        return chosen == "application/octet-stream"
+    }
+
+    private func checkBody(_ route: Route, _ request: HTTPRequest) throws(Problem) {
+        guard let type = request.header("Content-Type") else {
+            throw Problem(.mediaTypeUnsupported, "Say what the body is.", field: "Content-Type")
+        }
+        let (name, charset) = MediaTypes.parse(type)
+        switch name {
+        case "application/json":
+            guard charset == nil || charset == "utf-8" else { throw Problem(.charsetUnsupported, field: "Content-Type") }
+        case "application/octet-stream" where route.body?.takesBytes == true: break
+        default:
+            throw Problem(
+                .mediaTypeUnsupported,
+                route.body?.takesBytes == true
+                    ? "It takes application/json or application/octet-stream." : "It takes application/json.",
+                field: "Content-Type")
+        }
+    }
+
+    private func holder(_ route: Route, _ request: HTTPRequest) throws(Problem) -> Sessions.Holder? {
+        guard route.access != .everybody else { return nil }
+        guard let header = request.header("Authorization") else {
+            if route.access == .token { throw Problem(.tokenMissing, field: "Authorization") }
+            return nil
+        }
+        guard header.lowercased().hasPrefix("bearer ") else { throw Problem(.tokenInvalid, field: "Authorization") }
+        return try sessions.holder(String(header.dropFirst(7)))
+    }
+
+    // MARK: Sending
+
+    /// Sends an answer with what every answer carries.
+    func send(_ response: HTTPResponse, _ stamp: Stamp?, _ request: HTTPRequest, _ exchange: HTTPExchange) {
+        exchange.send(dressed(response, stamp, request, exchange))
+    }
+
+    /// An answer with what every answer carries.
+    func dressed(
+        _ response: HTTPResponse, _ stamp: Stamp?, _ request: HTTPRequest, _ exchange: HTTPExchange
+    ) -> HTTPResponse {
+        var response = response
+        if let stamp {
+            response.headers.append(("Lianfen-Height", "\(stamp.height)"))
+            response.headers.append(("Lianfen-State-Root", stamp.stateRoot.description))
+            response.headers.append(("Cache-Control", "no-store"))
+            response.headers.append(("X-Content-Type-Options", "nosniff"))
+        }
+        response.headers.append(("X-Request-Id", exchange.requestID))
+        addCORS(to: &response, request)
+        return response
+    }
+
+    private func addCORS(to response: inout HTTPResponse, _ request: HTTPRequest) {
+        guard !configuration.corsOrigins.isEmpty else { return }
+        if configuration.corsOrigins.contains("*") {
+            response.headers.append(("Access-Control-Allow-Origin", "*"))
+        } else {
+            response.headers.append(("Vary", "Origin"))
+            guard let origin = request.header("Origin"), configuration.corsOrigins.contains(origin) else { return }
+            response.headers.append(("Access-Control-Allow-Origin", origin))
+        }
+        response.headers.append(
+            ("Access-Control-Expose-Headers", "Lianfen-Height, Lianfen-State-Root, X-Request-Id, Retry-After"))
+    }
+
+    private func preflight(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        exchange.setRoute("preflight")
+        send(
+            HTTPResponse(
+                status: 204,
+                headers: [
+                    ("Access-Control-Allow-Methods", "GET, HEAD, POST"),
+                    (
+                        "Access-Control-Allow-Headers",
+                        "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer"
+                    ),
+                    ("Access-Control-Max-Age", "600"),
+                ]), nil, request, exchange)
+    }
+}
+
+/// Texts of strangers are quoted short.
+enum JSONShort {
+    static func text(_ text: String) -> String { String(String.UnicodeScalarView(text.unicodeScalars.prefix(48))) }
+}
+
+/// Media types as two headers name them.
+enum MediaTypes {
+    /// The type in lower case without its parameters, and the charset among them.
+    static func parse(_ header: String) -> (type: String, charset: String?) {
+        let parts = header.split(separator: ";", omittingEmptySubsequences: false).map(trimmed)
+        let charset = parts.dropFirst().first { $0.hasPrefix("charset=") }.map {
+            $0.dropFirst(8).filter { $0 != "\"" }
+        }
+        return (parts.first ?? "", charset.map { String($0) })
+    }
+
+    /// The first of `offered` that the header allows with the highest quality; nil where it allows none.
+    static func choose(_ accept: String, from offered: [String]) -> String? {
+        var best: (type: String, quality: Int)?
+        for type in offered {
+            // The most special range that fits decides.
+            var found: (speciality: Int, quality: Int)?
+            for range in accept.split(separator: ",") {
+                let parts = range.split(separator: ";").map(trimmed)
+                guard let name = parts.first else { continue }
+                let speciality =
+                    name == type ? 2 : name == "*/*" ? 0 : name.hasSuffix("/*") && type.hasPrefix(name.dropLast()) ? 1 : -1
+                guard speciality >= 0, speciality >= (found?.speciality ?? 0) else { continue }
+                found = (speciality, quality(parts.dropFirst().first { $0.hasPrefix("q=") }.map { $0.dropFirst(2) }))
+            }
+            if let found, found.quality > (best?.quality ?? 0) { best = (type, found.quality) }
+        }
+        return best?.type
+    }
+
+    /// `0.5` in thousandths.
+    private static func quality(_ text: Substring?) -> Int {
+        guard let text else { return 1000 }
+        let parts = text.split(separator: ".", maxSplits: 1)
+        guard let whole = parts.first.flatMap({ Int($0) }), whole <= 1 else { return 1000 }
+        let digits = parts.count == 2 ? String(parts[1].prefix(3)) : ""
+        return whole * 1000 + (Int(digits + String(repeating: "0", count: 3 - digits.count)) ?? 0)
+    }
+
+    private static func trimmed(_ text: some StringProtocol) -> String {
+        String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed()).lowercased()
+    }
+}

@@ -1,0 +1,195 @@
+import JSON
+import Wire
+
+/// The interface as an OpenAPI 3.1 document, made from the routes and the forms that the gateway works with.
+enum OpenAPI {
+    static func document(_ routes: [Route]) -> JSONValue {
+        var definitions = Problem.schema.definitions
+        func use(_ schema: Schema) -> JSONValue {
+            definitions.merge(schema.definitions) { first, _ in first }
+            return schema.json
+        }
+        var paths: [(path: String, members: [JSONValue.Member])] = []
+        for route in routes {
+            let operation = JSONValue.Member(route.method.rawValue.lowercased(), operation(route, use))
+            if let index = paths.firstIndex(where: { $0.path == route.path }) {
+                paths[index].members.append(operation)
+            } else {
+                paths.append((route.path, [operation]))
+            }
+        }
+        return .object([
+            .init("openapi", "3.1.0"),
+            .init(
+                "info",
+                [
+                    "title": "Lianfen 联分", "version": "1",
+                    "summary": "A points ledger that rival malls share and none can falsify.",
+                    "description": .string(about),
+                    "license": ["name": "Apache 2.0", "identifier": "Apache-2.0"],
+                ]),
+            .init("servers", [["url": "/"]]),
+            .init(
+                "tags",
+                .array(
+                    tags.map { ["name": .string($0.name), "description": .string($0.about)] })),
+            .init("paths", .object(paths.map { .init($0.path, .object($0.members)) })),
+            .init(
+                "components",
+                .object([
+                    .init(
+                        "securitySchemes",
+                        [
+                            "token": [
+                                "type": "http", "scheme": "bearer",
+                                "description": "From POST /v1/tokens, for a signed challenge.",
+                            ]
+                        ]),
+                    .init(
+                        "headers",
+                        [
+                            "Lianfen-Height": [
+                                "description": "The certified height at which the answer stands.",
+                                "schema": ["type": "string"],
+                            ],
+                            "Lianfen-State-Root": [
+                                "description": "The state root of that height.", "schema": ["type": "string"],
+                            ],
+                            "X-Request-Id": [
+                                "description": "Names this request in the node's log.", "schema": ["type": "string"],
+                            ],
+                        ]),
+                    .init(
+                        "schemas",
+                        .object(definitions.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) })),
+                ])),
+        ])
+    }
+
+    private static let about = """
+        Amounts, heights, times and nonces, whatever is 64 bits wide, are strings of digits. Times are milliseconds \
+        since 1970 UTC. Every answer stands at one certified height and says which, with the state root of it. What \
+        changes the ledger is a transaction signed by whom it concerns; the node never sees a private key. Sending the \
+        same transaction again is always safe, and answers with what it did the first time; beyond that every POST \
+        takes an Idempotency-Key. Problems are RFC 9457 documents with a stable code, in English and Chinese.
+        """
+
+    private static let tags: [(name: String, about: String)] = [
+        ("chain", "What everybody may read: blocks, headers, certificates."),
+        ("transactions", "Submitting transactions, preparing them, looking them up."),
+        ("operations", "One route a kind of operation."),
+        ("accounts", "What the holder of a token may read of accounts."),
+        ("organisations", "What concerns an organisation."),
+        ("units", "Kinds of points."),
+        ("sessions", "Tokens, for signed challenges."),
+        ("node", "The node itself."),
+    ]
+
+    /// Statuses that any route may answer with.
+    private static func problems(_ route: Route) -> [Int] {
+        var all = Set(route.problems + [400, 404, 405, 406, 408, 429, 431, 500, 503])
+        if route.access != .everybody { all.insert(401) }
+        if route.method == .post { all.formUnion([409, 413, 415, 422]) }
+        return all.sorted()
+    }
+
+    private static func operation(_ route: Route, _ use: (Schema) -> JSONValue) -> JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("operationId", .string(route.id)), .init("tags", [.string(route.tag)]),
+            .init("summary", .string(route.summary)),
+        ]
+        switch route.access {
+        case .everybody: break
+        case .everybodyAndMore: members.append(.init("security", [[:], ["token": []]]))
+        case .token: members.append(.init("security", [["token": []]]))
+        }
+        var parameters = route.parameters.map { parameter -> JSONValue in
+            [
+                "name": .string(parameter.name), "in": parameter.isInPath ? "path" : "query",
+                "required": .bool(parameter.isInPath), "description": .string(parameter.about),
+                "schema": use(parameter.schema),
+            ]
+        }
+        func header(_ name: String, _ about: String, _ schema: JSONValue) {
+            parameters.append([
+                "name": .string(name), "in": "header", "required": false, "description": .string(about),
+                "schema": schema,
+            ])
+        }
+        if route.method == .post {
+            header(
+                "Idempotency-Key",
+                "The client's own name of this request: the same key and body get the same answer for a day, another "
+                    + "body is refused.",
+                ["type": "string", "pattern": "^[!-~](?:[ -~]{0,253}[!-~])?$"])
+        }
+        if route.body?.isTransaction == true {
+            header(
+                "Prefer", "wait=SECONDS: how long to wait for the certificate.",
+                ["type": "string", "pattern": "^wait=(?:[0-9]|[12][0-9]|30)$"])
+        }
+        if case .events? = route.answers.first?.content {
+            header(
+                "Last-Event-ID", "The id of the last event that was received.",
+                use(Form<UInt64>.number64.schema))
+        }
+        if !parameters.isEmpty { members.append(.init("parameters", .array(parameters))) }
+        if let body = route.body {
+            var content: [JSONValue.Member] = [.init("application/json", ["schema": use(body.schema)])]
+            if body.takesBytes {
+                content.append(
+                    .init(
+                        "application/octet-stream",
+                        ["schema": ["type": "string", "format": "lianfen-transaction", "contentEncoding": "binary"]]))
+            }
+            members.append(.init("requestBody", ["required": true, "content": .object(content)]))
+        }
+        members.append(.init("responses", responses(route, use)))
+        return .object(members)
+    }
+
+    private static func responses(_ route: Route, _ use: (Schema) -> JSONValue) -> JSONValue {
+        let headers: JSONValue = [
+            "Lianfen-Height": ["$ref": "#/components/headers/Lianfen-Height"],
+            "Lianfen-State-Root": ["$ref": "#/components/headers/Lianfen-State-Root"],
+            "X-Request-Id": ["$ref": "#/components/headers/X-Request-Id"],
+        ]
+        var responses: [JSONValue.Member] = route.answers.map { answer in
+            let bytes: JSONValue.Member = .init(
+                "application/octet-stream", ["schema": ["type": "string", "contentEncoding": "binary"]])
+            let content: [JSONValue.Member] =
+                switch answer.content {
+                case .json(let schema): [.init("application/json", ["schema": use(schema)])]
+                case .jsonOrBytes(let schema): [.init("application/json", ["schema": use(schema)]), bytes]
+                case .bytes: [bytes]
+                case .events: [.init("text/event-stream", ["schema": ["type": "string"]])]
+                }
+            return .init(
+                "\(answer.status)",
+                [
+                    "description": .string(answer.about), "headers": headers,
+                    "content": .object(content),
+                ])
+        }
+        for status in problems(route) {
+            responses.append(
+                .init(
+                    "\(status)",
+                    [
+                        "description": .string(reasons[status] ?? "A problem."),
+                        "content": ["application/problem+json": ["schema": use(Problem.schema)]],
+                    ]))
+        }
+        return .object(responses)
+    }
+
+    private static let reasons: [Int: String] = [
+        400: "The request is malformed; field says where.", 401: "Without a valid token or signature.",
+        403: "It belongs to others.", 404: "There is no such thing.", 405: "Another method.",
+        406: "Not in that media type.", 408: "The request did not come in time.",
+        409: "The ledger refused it, in a certified block or before one.", 413: "Too large.",
+        415: "Another media type, charset or encoding.", 422: "The Idempotency-Key was used with another body.",
+        429: "Too many; wait as long as Retry-After says.", 431: "The head is too large.",
+        500: "Something went wrong on this node.", 503: "Not now; wait as long as Retry-After says.",
+    ]
+}

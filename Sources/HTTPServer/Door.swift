@@ -1,0 +1,153 @@
+import CMicroHTTPD
+import Concurrency
+import Glibc
+import Synchronization
+
+/// The listening socket and the thread that takes clients in, or turns them away.
+///
+/// Our own, since the daemon's lets clients hang once it has as many as it may have.
+final class Door: Sendable {
+    /// Clients taken in before the sockets that linger are looked at again.
+    private static let acceptsMax = 64
+    private static let backlog: Int32 = 4096
+    /// How often the door looks up when nobody knocks, for what lingers and for the end.
+    private static let lookMilliseconds: Int32 = 50
+
+    let port: Int
+    private let listening: Int32
+    private let core: ServerCore
+    private let daemon: Daemon
+    private let connectionsMax: Int
+    private let isClosed = Atomic(false)
+
+    init(core: ServerCore, daemon: Daemon, listening: Int32, port: Int, connectionsMax: Int) {
+        self.core = core
+        self.daemon = daemon
+        self.listening = listening
+        self.port = port
+        self.connectionsMax = connectionsMax
+    }
+
+    /// A socket that listens, and its port.
+    static func listen(host: String, port: Int) throws(HTTPServerError) -> (descriptor: Int32, port: Int) {
+        guard (0...65535).contains(port) else { throw HTTPServerError(.port, "\(port) is no port") }
+        var hints = unsafe addrinfo()
+        unsafe hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV
+        unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var found: UnsafeMutablePointer<addrinfo>?
+        guard unsafe getaddrinfo(host, "\(port)", &hints, &found) == 0, let address = unsafe found else {
+            throw HTTPServerError(.address, "\(host) is no numeric address")
+        }
+        defer { unsafe freeaddrinfo(found) }
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let descriptor = unsafe socket(address.pointee.ai_family, type, 0)
+        guard descriptor >= 0 else { throw HTTPServerError(.system, "no socket: \(reason())") }
+        set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        if unsafe address.pointee.ai_family == AF_INET6 { set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
+        guard unsafe bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0,
+            Glibc.listen(descriptor, backlog) == 0
+        else {
+            let code = errno
+            let error = HTTPServerError(
+                code == EADDRNOTAVAIL ? .address : .port, "cannot listen at \(host) port \(port): \(reason(code))")
+            Glibc.close(descriptor)
+            throw error
+        }
+        var bound = sockaddr_storage()
+        var count = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let number = unsafe withUnsafeMutablePointer(to: &bound) { bound in
+            unsafe bound.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe _ = getsockname(descriptor, $0, &count)
+            }
+            // The port stands at the same place in addresses of both versions.
+            return unsafe bound.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                unsafe UInt16(bigEndian: $0.pointee.sin_port)
+            }
+        }
+        return (descriptor, Int(number))
+    }
+
+    private static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+        var value = value
+        unsafe setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func reason(_ code: Int32 = errno) -> String { unsafe String(cString: strerror(code)) }
+
+    /// Nobody is taken in any more; the thread ends soon.
+    func close() { isClosed.store(true, ordering: .releasing) }
+
+    /// The body of the door's thread.
+    func run() {
+        var buffer = [UInt8](repeating: 0, count: 16 << 10)
+        while !isClosed.load(ordering: .acquiring) {
+            var descriptors = pollfd(fd: listening, events: Int16(POLLIN), revents: 0)
+            if unsafe poll(&descriptors, 1, Self.lookMilliseconds) > 0 { takeIn() }
+            core.lingering.drain(into: &buffer)
+        }
+        Glibc.close(listening)
+    }
+
+    private func takeIn() {
+        for _ in 0..<Self.acceptsMax {
+            var address = sockaddr_storage()
+            var count = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let goesOn = unsafe withUnsafeMutablePointer(to: &address) { address in
+                unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+                    let descriptor = unsafe accept4(listening, address, &count, flags)
+                    guard descriptor >= 0 else { return Self.mayGoOn(after: errno) }
+                    unsafe decide(descriptor, address, count)
+                    return true
+                }
+            }
+            if !goesOn { return }
+        }
+    }
+
+    /// Whether to try the next client at once.
+    private static func mayGoOn(after code: Int32) -> Bool {
+        switch code {
+        case EINTR, ECONNABORTED, EPROTO: return true
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+            // The client stays in the queue, so asking again at once would only burn the processor.
+            usleep(20_000)
+            return false
+        default: return false
+        }
+    }
+
+    private func decide(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ count: socklen_t) {
+        let peer = core.peers == nil ? "" : unsafe numericAddress(address)
+        guard core.counters.connections.load(ordering: .relaxed) < connectionsMax, admits(peer) else {
+            core.counters.shed.wrappingAdd(1, ordering: .relaxed)
+            turnAway(descriptor)
+            return
+        }
+        core.counters.connections.wrappingAdd(1, ordering: .relaxed)
+        if unsafe !daemon.add(descriptor, address, count) { core.left(peer) }
+    }
+
+    /// Counts one more of an address, unless it has as many as it may have.
+    private func admits(_ peer: String) -> Bool {
+        guard let peers = core.peers, let max = core.configuration.connectionsPerPeerMax else { return true }
+        return peers.withLock { peers in
+            let count = peers[peer, default: 0]
+            guard count < max else { return false }
+            peers[peer] = count + 1
+            return true
+        }
+    }
+
+    /// Over TLS there is nothing to be said without a handshake, which is what we have no room for: it is just closed.
+    private func turnAway(_ descriptor: Int32) {
+        guard let answer = core.rawAnswer(.connectionsFull) else {
+            Glibc.close(descriptor)
+            return
+        }
+        _ = unsafe answer.withUnsafeBytes {
+            unsafe send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        core.lingering.add(descriptor)
+    }
+}
