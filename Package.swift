@@ -31,6 +31,7 @@ var targets: [Target] = [
     system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
     system("CRocksDB", pkgConfig: "rocksdb", apt: "librocksdb-dev"),
     system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+    system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
 
@@ -47,18 +48,19 @@ var targets: [Target] = [
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
     library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
+    library("HTTPClient", ["Concurrency", "CCurl"], settings: driver),
     library("HTTPServer", ["Concurrency", "CMicroHTTPD", "CZlib"], settings: driver),
 
     // The node and what stands around it.
     library("Node", ["Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering"]),
     library("Wire", ["Canonical", "Crypto", "JSON", "Ledger", "Chain"]),
+    library("Wallet", ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "HTTPClient"]),
     library(
         "Gateway",
         [
             "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "SQLite", "Node", "Wire",
             "HTTPServer",
         ]),
-    library("Wallet", ["Crypto", "Ledger"]),
     library("Registrar", ["SQLite"]),
     library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
@@ -69,7 +71,7 @@ var targets: [Target] = [
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
-            "Registrar", "SQLite", "Intake", "JSON", "Terminal", "HTTPServer", "Gateway",
+            "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -89,7 +91,24 @@ var targets: [Target] = [
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),
+    tests(
+        "GatewayTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wire",
+            "HTTPServer", "HTTPClient", "Gateway", "Wallet",
+        ]),
     tests("IntakeTests", ["Intake", "JSON"]),
+    .target(
+        name: "ServerKit",
+        dependencies: ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "Storage", "Node"],
+        path: "Tests/ServerKit", swiftSettings: house),
+    tests("HTTPClientTests", ["Concurrency", "HTTPClient", "ServerKit"]),
+    tests(
+        "WalletTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "Storage", "Node", "HTTPClient",
+            "Wallet", "ServerKit",
+        ]),
     tests("TerminalTests", ["Concurrency", "JSON", "Terminal"]),
     tests("HTTPServerTests", ["Concurrency", "HTTPServer"]),
     tests(

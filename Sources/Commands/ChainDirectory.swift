@@ -32,7 +32,8 @@ struct ChainDirectory {
     }
 
     /// Finds the chain in a directory, which the command line names by `field`.
-    init(_ path: String, passphrase: Passphrase, field: String = "--dir") throws {
+    /// - Parameter genesis: the file that pins the chain, where the directory's own is not meant.
+    init(_ path: String, passphrase: Passphrase, field: String = "--dir", genesis genesisFile: String? = nil) throws {
         self.path = path
         self.passphrase = passphrase
         guard Files.exists(path) else {
@@ -47,11 +48,11 @@ struct ChainDirectory {
                 code: "directory-missing", field: field, reason: "\(CommandError.quoted(path)) is no directory",
                 exit: .environment)
         }
-        let file = Self.genesisPath(path)
+        let file = genesisFile ?? Self.genesisPath(path)
         guard access(path, X_OK) == 0, access(file, R_OK) == 0 || errno == ENOENT else {
             throw Files.failure("read the chain's directory", path)
         }
-        guard Files.exists(file) else {
+        guard genesisFile != nil || Files.exists(file) else {
             throw CommandError(
                 code: "chain-missing", field: field,
                 reason: "\(CommandError.quoted(path)) holds no chain (no file `genesis` in it)", exit: .environment)

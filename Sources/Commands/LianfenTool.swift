@@ -14,7 +14,7 @@ public enum LianfenTool {
             "lianfen", "a points ledger that rival malls share and none can falsify 联分",
             subcommands: [
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
-                ImportCommand.command, AuditCommand.command, ProofCommands.command,
+                ImportCommand.command, AuditCommand.command, ProofCommands.command, TxCommands.command,
             ]),
         version: version, explain: explain)
 

@@ -1,7 +1,6 @@
 import Canonical
 import Chain
 import Crypto
-import Glibc
 import JSON
 import Ledger
 import Node
@@ -130,18 +129,8 @@ enum ProofCommands {
             .init("signers", JSONValue(verified.signers.count)), .init("validators", JSONValue(verified.validators)),
             .init("quorum", JSONValue(verified.quorum)),
         ]
-        lines.append("Height \(verified.height), \(utc(verified.time)); \(signed).")
+        lines.append("Height \(verified.height), \(UTC.text(verified.time)); \(signed).")
         console.answer(.object(members), text: lines.joined(separator: "\n"))
         return .ok
-    }
-
-    /// Milliseconds since 1970 as `2026-01-31 23:59:59 UTC`.
-    private static func utc(_ milliseconds: UInt64) -> String {
-        var seconds = time_t(clamping: milliseconds / 1000)
-        var parts = tm()
-        var text = [CChar](repeating: 0, count: 32)
-        guard gmtime_r(&seconds, &parts) != nil else { return "\(milliseconds) ms" }
-        let length = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S UTC", &parts)
-        return String(decoding: text.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

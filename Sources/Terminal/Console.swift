@@ -35,6 +35,26 @@ public final class Console: Sendable {
         if self.json { print(json().text) } else { print(text()) }
     }
 
+    /// Writes text to the output stream as it is, in every mode: for a command whose answer goes on to another program.
+    public func pass(_ text: String) { print(text) }
+
+    /// All of the input stream.
+    /// - Throws: ``CommandError`` where it cannot be read or is longer than `max` bytes.
+    public func input(max: Int) throws(CommandError) -> [UInt8] {
+        if streams.input.isTerminal { note("Reading from the terminal; end with Ctrl-D.") }
+        var bytes: [UInt8] = []
+        while true {
+            guard let next = streams.input.read() else {
+                throw CommandError(code: "input", reason: "the input cannot be read", exit: .environment)
+            }
+            if next.isEmpty { return bytes }
+            guard bytes.count + next.count <= max else {
+                throw CommandError(code: "input-too-large", reason: "the input is larger than \(max) bytes")
+            }
+            bytes += next
+        }
+    }
+
     /// Tells a person something that is not part of the answer.
     public func note(_ text: String) {
         writeError(json ? JSONValue.object([.init("note", .string(text))]).text : text)

@@ -14,7 +14,8 @@ struct Call {
 
     init(_ words: String...) { self.init(words) }
 
-    init(_ words: [String]) {
+    /// - Parameter input: what it reads from standard input.
+    init(_ words: [String], input: [UInt8] = []) {
         let output = Locked<[UInt8]>([])
         let errors = Locked<[UInt8]>([])
         func sink(_ bytes: Locked<[UInt8]>) -> Sink {
@@ -23,7 +24,17 @@ struct Call {
                 return true
             }
         }
-        let streams = Streams(output: sink(output), errors: sink(errors), errorsAreTerminal: false, columns: 120)
+        let left = Locked(input)
+        let source = Source {
+            left.withLock { left in
+                // Cut as a pipe may cut it.
+                let next = Array(left.prefix(1000))
+                left.removeFirst(next.count)
+                return next
+            }
+        }
+        let streams = Streams(
+            input: source, output: sink(output), errors: sink(errors), errorsAreTerminal: false, columns: 120)
         code = LianfenTool.tool.run(words, streams: streams).rawValue
         self.output = String(decoding: output.withLock { $0 }, as: UTF8.self)
         self.errors = String(decoding: errors.withLock { $0 }, as: UTF8.self)

@@ -45,7 +45,7 @@ extension TidyTests {
         #expect(bad == [])
     }
 
-    @Test(arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CMicroHTTPD", "CZlib"])
+    @Test(arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib"])
     func eachLibraryInCHasOneImporter(_ module: String) throws {
         let arrows = try Self.declared()
         let owners = arrows.filter { $0.value.contains(module) }.keys.sorted()

@@ -1,0 +1,29 @@
+public import Chain
+public import Ledger
+public import Wire
+
+/// A header that a quorum of the genesis's validators signed, itself or a descendant, checked here.
+public struct CertifiedHeader: Sendable {
+    public let header: Header
+    /// Of this height or of a later one.
+    public let certificate: Certificate
+    /// Organisations that signed.
+    public let signers: [OrganisationID]
+}
+
+/// A transaction's receipt in a certified block, as a node says it; ``NodeClient/provenReceipt(of:)`` proves it.
+public struct CertifiedReceipt: Sendable {
+    public let receipt: Receipt
+    public let place: Place
+}
+
+/// A balance that was proved: what it is, of which height, and who signed that height.
+public struct ProvenBalance: Sendable {
+    public let balance: BalanceView
+    public let verified: Proof.Verified
+    /// The proof itself, for others to check.
+    public let proof: Proof
+    /// The lots of the holding in the order in which they are spent, where they were asked for: the proof holds for
+    /// them too.
+    public let lots: [Lot]?
+}

@@ -1,0 +1,78 @@
+public import Crypto
+import JSON
+public import Ledger
+public import Wire
+
+/// Looking things up. Nothing here is proved; see the proofs for what is.
+extension NodeClient {
+    /// Items of all pages of one call.
+    public static let itemsMax = 100_000
+
+    /// What the node says of a transaction; nil where it knows none. With the identity of a party, what that may see.
+    public func transaction(_ id: TransactionID) throws(NodeClientError) -> TransactionView? {
+        try readIfThere("/v1/transactions/\(id)", usesToken: true)?.value("transaction", .transactionView)
+    }
+
+    /// A unit with its newest terms; nil where none of this code is published. Needs any identity.
+    public func unit(_ code: UnitCode) throws(NodeClientError) -> UnitView? {
+        try readIfThere("/v1/units/\(escaped(code.description))", needsToken: true)?.value("unit", .unitView)
+    }
+
+    /// An account, for itself and for who opened it; nil where there is none.
+    public func account(_ id: AccountID) throws(NodeClientError) -> Stamped<AccountView>? {
+        try readIfThere("/v1/accounts/\(id)", needsToken: true)?.value(Form.accountView.stamped("account"))
+    }
+
+    /// What an account has, unit by unit: all of it for the account, an issuer's own units for the issuer.
+    public func balances(of account: AccountID) throws(NodeClientError) -> [BalanceView] {
+        try pages("/v1/accounts/\(account)/balances", .balance, max: Self.itemsMax)
+    }
+
+    /// What an account has of one unit; zeros where it has nothing.
+    public func balance(of account: AccountID, unit: UnitCode) throws(NodeClientError) -> Stamped<BalanceView> {
+        try read("/v1/accounts/\(account)/balances/\(escaped(unit.description))", needsToken: true)
+            .value(Form.balance.stamped("balance"))
+    }
+
+    /// The lots of a holding, in the order in which they are spent.
+    public func lots(of account: AccountID, unit: UnitCode) throws(NodeClientError) -> [Lot] {
+        try pages(
+            "/v1/accounts/\(account)/balances/\(escaped(unit.description))/lots", .lot, max: Holding.lotsMax)
+    }
+
+    /// The newest transactions that concern an account, newest first, at most `max`.
+    public func transactions(of account: AccountID, max: Int) throws(NodeClientError) -> [TransactionView] {
+        try pages("/v1/accounts/\(account)/transactions", .transactionView, max: max)
+    }
+
+    /// Whether an order line was credited already, under its natural key within the unit's issuer. Needs the issuer.
+    public func isAccrued(_ key: NaturalKey, unit: UnitCode) throws(NodeClientError) -> Bool {
+        // A path has the same text as JSON has.
+        guard case .object(let members) = Form.naturalKey.write(key) else { preconditionFailure("a key is an object") }
+        func part(_ name: String) -> String {
+            guard case .string(let text)? = members.first(where: { $0.name == name })?.value else { return "" }
+            return escaped(text)
+        }
+        let path =
+            "/v1/accruals/\(escaped(unit.description))/\(part("source"))/\(part("order"))/\(key.line)/\(key.kind)"
+        return try readIfThere(path, needsToken: true) != nil
+    }
+
+    /// Reads page after page.
+    private func pages<Item: Sendable>(
+        _ path: String, _ form: Form<Item>, max: Int
+    ) throws(NodeClientError) -> [Item] {
+        let paged = form.page()
+        var items: [Item] = []
+        var cursor: String?
+        while true {
+            let limit = min(Page<Item>.countMax, max - items.count)
+            let rest = cursor.map { "&cursor=\(escaped($0))" } ?? ""
+            let page = try read("\(path)?limit=\(limit)\(rest)", needsToken: true).value(paged)
+            items += page.items.prefix(limit)
+            // A page without items ends it too, or a wrong node could keep a client going for ever.
+            guard let next = page.next, next != cursor, !page.items.isEmpty, items.count < max else { return items }
+            cursor = next
+        }
+    }
+}

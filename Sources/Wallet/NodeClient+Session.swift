@@ -1,0 +1,71 @@
+import Concurrency
+import Crypto
+import HTTPClient
+import JSON
+import Wire
+
+/// Tokens: got by signing a challenge, kept until shortly before their end, renewed where a node refuses one.
+extension NodeClient {
+    /// A token is renewed so long before its end.
+    private static let renewalMilliseconds: UInt64 = 30_000
+
+    /// Sends with a token; once more with a new one where the node refuses it.
+    func sendWithToken(_ request: HTTPClientRequest) throws(NodeClientError) -> HTTPClientResponse {
+        let used = try currentToken()
+        do throws(NodeClientError) { return try send(authorised(request, used)) } catch {
+            // A submission's own 401 is about its signatures.
+            guard error.status == 401, error.refusal == nil, error.code.rawValue != "signature-invalid" else {
+                throw error
+            }
+            token.withLock { if $0?.text == used.text { $0 = nil } }
+            return try send(authorised(request, try currentToken()))
+        }
+    }
+
+    func authorised(_ request: HTTPClientRequest, _ token: Token) -> HTTPClientRequest {
+        var request = request
+        request.headers.append(HTTPField("Authorization", "Bearer \(token.text)"))
+        return request
+    }
+
+    func currentToken() throws(NodeClientError) -> Token {
+        let now = surroundings.now()
+        if let kept = token.withLock({ $0 }), now + Self.renewalMilliseconds < kept.expiresAt { return kept }
+        let fresh = try newToken()
+        token.withLock { $0 = fresh }
+        return fresh
+    }
+
+    private func newToken() throws(NodeClientError) -> Token {
+        guard let identity else {
+            throw NodeClientError(
+                .identityMissing, "Only somebody with a key may read this; give the client an identity.")
+        }
+        try checkChain()
+        let asked = try post("/v1/challenges", Form.claimant.write(identity.claimant))
+        // Its bytes for signing are not taken: a node must not get a signature of bytes of its choice.
+        let challenge = try asked.value(.challenge).value
+        let message = Challenge.signedBytes(genesis: genesisHash, challenge: challenge.bytes)
+        let request = TokenRequest(
+            claimant: identity.claimant, challenge: challenge.bytes, signature: identity.key.sign(message))
+        return try post("/v1/tokens", Form.tokenRequest.write(request)).value(.token)
+    }
+
+    /// Neither call changes anything that lasts, so both are tried again.
+    private func post(_ path: String, _ json: JSONValue) throws(NodeClientError) -> AnswerReader {
+        var backoff = Backoff()
+        var tries = 1
+        while true {
+            do throws(NodeClientError) {
+                var request = HTTPClientRequest(
+                    "POST", url + path, headers: [HTTPField("Content-Type", "application/json")], body: json.bytes)
+                request.totalMilliseconds = limits.requestMilliseconds
+                return try AnswerReader(try send(request).body, bytesMax: limits.answerBytesMax)
+            } catch {
+                guard error.isRetryable, tries < limits.triesMax else { throw error }
+                try pause(&backoff, asked: error.retryAfterMilliseconds)
+                tries += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+import Crypto
+import HTTPClient
+public import Ledger
+import Wire
+
+/// Sending transactions.
+extension NodeClient {
+    /// Sends a transaction and waits until a certified block holds it.
+    ///
+    /// It is sent again where the node cannot be reached, is busy, or has not brought it into a block yet: always the
+    /// same bytes, which take effect once at most, and whose first receipt is the answer to every repeat. That goes on
+    /// until the transaction's `validUntil`; after that its fate is asked for.
+    /// - Throws: ``NodeClientError``: with ``NodeClientError/refusal`` where the ledger refused it; `.expired` where it
+    ///   was never executed and cannot be any more; `.outcomeUnknown` where not even that could be learnt: look its id
+    ///   up later, and do not build it anew before.
+    public func submit(_ transaction: Transaction) throws(NodeClientError) -> CertifiedReceipt {
+        try checkChain()
+        var backoff = Backoff()
+        // Whether an earlier try may have reached the ledger.
+        var mayHaveArrived = false
+        var last: NodeClientError?
+        while surroundings.now() <= transaction.body.validUntil {
+            do throws(NodeClientError) {
+                if let receipt = try post(transaction, waitSeconds: limits.waitSeconds) { return receipt }
+                mayHaveArrived = true
+                last = nil
+                // It is under way: asking again waits at the node.
+                backoff = Backoff()
+            } catch {
+                if mayHaveArrived, error.isAboutRepeats, let found = try certified(transaction.id) { return found }
+                mayHaveArrived = mayHaveArrived || error.mayHaveArrived
+                guard error.isRetryable else {
+                    guard error.refusal == nil, mayHaveArrived, error.code != .stopped else { throw error }
+                    throw Self.unknown(transaction, error)
+                }
+                last = error
+            }
+            try pause(&backoff, asked: last?.retryAfterMilliseconds)
+        }
+        // Nothing was ever sent; without an error either, its time had passed before this call.
+        if let last, !mayHaveArrived { throw last }
+        return try learnFate(of: transaction, last)
+    }
+
+    /// Asks for what became of a transaction whose time has passed.
+    private func learnFate(
+        of transaction: Transaction, _ error: NodeClientError?
+    ) throws(NodeClientError) -> CertifiedReceipt {
+        var last = error
+        var backoff = Backoff()
+        let deadline = max(surroundings.now(), transaction.body.validUntil) + limits.graceMilliseconds
+        while surroundings.now() <= deadline {
+            do throws(NodeClientError) {
+                // The head first: what was to be executed by then stands in a block by then.
+                let head = try chain()
+                if let found = try certified(transaction.id) { return found }
+                if head.value.time > transaction.body.validUntil { throw Self.late(transaction) }
+            } catch {
+                guard error.isRetryable else { throw error }
+                last = error
+            }
+            try pause(&backoff, asked: last?.retryAfterMilliseconds)
+        }
+        throw Self.unknown(transaction, last)
+    }
+
+    private static func late(_ transaction: Transaction) -> NodeClientError {
+        NodeClientError(
+            .expired, "The time of transaction \(transaction.id) has passed, and it was not executed. Build a new one.",
+            refusal: .expired)
+    }
+
+    private static func unknown(_ transaction: Transaction, _ error: NodeClientError?) -> NodeClientError {
+        NodeClientError(
+            .outcomeUnknown,
+            "Transaction \(transaction.id) may or may not have been executed; look it up before you repeat it. "
+                + (error?.sentence ?? ""))
+    }
+
+    /// Sends once. Nil where it is under way.
+    private func post(_ transaction: Transaction, waitSeconds: Int) throws(NodeClientError) -> CertifiedReceipt? {
+        var request = HTTPClientRequest(
+            "POST", url + "/v1/transactions",
+            headers: [
+                HTTPField("Content-Type", "application/octet-stream"), HTTPField("Accept", "application/json"),
+                HTTPField("Prefer", "wait=\(waitSeconds)"),
+            ], body: transaction.bytes)
+        request.totalMilliseconds = waitSeconds * 1000 + limits.requestMilliseconds
+        let response = try send(request)
+        guard response.status == 200 else { return nil }
+        do throws(NodeClientError) {
+            let answer = try AnswerReader(response.body, bytesMax: limits.answerBytesMax).value(.submission)
+            guard answer.transaction.id == transaction.id, let receipt = answer.receipt,
+                receipt.transaction == transaction.id, let place = answer.transaction.place
+            else {
+                throw NodeClientError(.answerMalformed, "The node answered with the receipt of another transaction.")
+            }
+            return try Self.done(receipt, place)
+        } catch {
+            guard error.code == .answerMalformed else { throw error }
+            throw NodeClientError(.answerMalformed, error.sentence, field: error.field, mayHaveArrived: true)
+        }
+    }
+
+    /// The receipt of a transaction that stands in a certified block; nil where none holds it.
+    private func certified(_ id: TransactionID) throws(NodeClientError) -> CertifiedReceipt? {
+        guard let record = try self.transaction(id), record.state == .certified, let place = record.place else {
+            return nil
+        }
+        guard let receipt = record.whole?.receipt else {
+            throw NodeClientError(
+                .init(rawValue: "receipt-withheld"),
+                "Transaction \(id) stands at height \(place.height) with the result \(record.result?.name ?? "?"); its "
+                    + "receipt is only for who signed it.")
+        }
+        return try Self.done(receipt, place)
+    }
+
+    /// A receipt that says that it took effect.
+    private static func done(
+        _ receipt: Receipt, _ place: Place
+    ) throws(NodeClientError) -> CertifiedReceipt {
+        guard !receipt.result.isRefusal else {
+            throw NodeClientError(
+                .init(rawValue: receipt.result.name), receipt.result.text?.english ?? receipt.result.name,
+                chinese: receipt.result.text?.chinese, refusal: receipt.result,
+                operation: receipt.operation.map { Int($0) }, line: receipt.line.map { Int($0) })
+        }
+        return CertifiedReceipt(receipt: receipt, place: place)
+    }
+}
+
+extension NodeClientError {
+    /// Refusals that a repeat may meet although the first try took effect.
+    fileprivate var isAboutRepeats: Bool {
+        guard let refusal else { return code.rawValue == "expired" || code.rawValue == "duplicate" }
+        return refusal == .expired || refusal == .duplicate || refusal == .nonceUsed
+    }
+}

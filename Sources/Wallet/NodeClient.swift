@@ -1,0 +1,180 @@
+import Canonical
+import Concurrency
+public import Crypto
+import HTTPClient
+public import Ledger
+public import Wire
+
+/// A client of one node's HTTP interface: it sends transactions, looks things up, and believes no proof unchecked.
+///
+/// Its chain is pinned: a node that serves another chain is refused, and headers, certificates and proofs are checked
+/// against the pinned genesis. What carries no proof, such as a list of transactions, is as good as the node that says
+/// it.
+///
+/// All calls block and belong on threads of one's own, never into Swift's cooperative pool. One client serves any
+/// number of threads. Reading calls are repeated a few times where a node cannot be reached or asks to be left alone
+/// for a while.
+public final class NodeClient: Sendable {
+    /// The chain that is talked about.
+    public enum Pin: Sendable {
+        /// Its genesis, to be had from somebody who is trusted.
+        case genesis(Genesis)
+        /// The genesis's hash; the genesis itself is fetched from the node and must have it.
+        case hash(Digest)
+    }
+
+    /// Bounds of a client.
+    public struct Limits: Sendable {
+        /// For one answer, where the node is not asked to wait.
+        public var requestMilliseconds = 20_000
+        /// Tries of a reading call, the first included.
+        public var triesMax = 5
+        /// Bytes of one answer.
+        public var answerBytesMax = 16 << 20
+        /// How long a node may take with a transaction in one request before it is asked again.
+        public var waitSeconds = 30
+        /// How long after a transaction's `validUntil` its fate is asked for.
+        public var graceMilliseconds: UInt64 = 20_000
+        /// Requests at a time.
+        public var connectionsMax = 16
+
+        public init() {}
+    }
+
+    /// What a client takes from outside, so that tests can decide it.
+    struct Surroundings: Sendable {
+        var now: @Sendable () -> UInt64 = { wallClockMilliseconds() }
+        /// Waits so many milliseconds, or until the client is stopped.
+        var sleep: @Sendable (_ milliseconds: Int, _ isStopped: @Sendable () -> Bool) -> Void = {
+            milliseconds, isStopped in
+            let sliceMilliseconds = 50
+            var left = milliseconds
+            while left > 0, !isStopped() {
+                _ = Waiter<Int>().wait(within: UInt64(min(left, sliceMilliseconds)))
+                left -= sliceMilliseconds
+            }
+        }
+    }
+
+    /// Scheme, host, port and the path under which the interface lies, without a slash at its end.
+    public let url: String
+    public let genesisHash: Digest
+    /// Whom it speaks for; nobody reads only what is public.
+    public let identity: Identity?
+    let limits: Limits
+    let http: HTTPClient
+    let surroundings: Surroundings
+    let cancellation: HTTPCancellation
+    let shared: Shared
+    let token = Locked<Token?>(nil)
+
+    /// What clients of the same node share.
+    final class Shared: Sendable {
+        struct State: Sendable {
+            var genesis: Genesis?
+            var chainIsChecked = false
+        }
+
+        let state: Locked<State>
+        init(_ genesis: Genesis?) { state = Locked(State(genesis: genesis)) }
+    }
+
+    /// Connects to nothing yet.
+    /// - Parameters:
+    ///   - url: such as `https://node.example:8443`.
+    ///   - authorities: a PEM file of the authorities that vouch for the node; where none is given, the machine's.
+    /// - Throws: ``NodeClientError`` `.tls` where the file cannot be read, `.urlInvalid`.
+    public convenience init(
+        _ url: String, pin: Pin, authorities: String? = nil, identity: Identity? = nil, limits: Limits = Limits()
+    ) throws(NodeClientError) {
+        try self.init(
+            url, pin: pin, authorities: authorities, identity: identity, limits: limits, surroundings: Surroundings())
+    }
+
+    convenience init(
+        _ url: String, pin: Pin, authorities: String? = nil, identity: Identity? = nil, limits: Limits = Limits(),
+        surroundings: Surroundings
+    ) throws(NodeClientError) {
+        var trimmed = url
+        while trimmed.hasSuffix("/") { trimmed.removeLast() }
+        guard ["http://", "https://"].contains(where: { trimmed.hasPrefix($0) && trimmed.count > $0.count }),
+            !trimmed.contains("?"), !trimmed.contains("#")
+        else {
+            throw NodeClientError(
+                .urlInvalid, "A node's URL is such as https://node.example:8443, with http or https and a host.")
+        }
+        var configuration = HTTPClientConfiguration()
+        configuration.connectionsMax = limits.connectionsMax
+        if let authorities { configuration.authorities = .file(authorities) }
+        let http: HTTPClient
+        do throws(HTTPClientError) { http = try HTTPClient(configuration) } catch {
+            throw NodeClientError(.tls, "\(error.place): \(error.reason)")
+        }
+        let (hash, genesis): (Digest, Genesis?) =
+            switch pin {
+            case .genesis(let genesis): (genesis.hash, genesis)
+            case .hash(let hash): (hash, nil)
+            }
+        self.init(
+            url: trimmed, genesisHash: hash, identity: identity, limits: limits, http: http, surroundings: surroundings,
+            cancellation: HTTPCancellation(), shared: Shared(genesis))
+    }
+
+    private init(
+        url: String, genesisHash: Digest, identity: Identity?, limits: Limits, http: HTTPClient,
+        surroundings: Surroundings, cancellation: HTTPCancellation, shared: Shared
+    ) {
+        self.url = url
+        self.genesisHash = genesisHash
+        self.identity = identity
+        self.limits = limits
+        self.http = http
+        self.surroundings = surroundings
+        self.cancellation = cancellation
+        self.shared = shared
+    }
+
+    /// The same node, asked in the name of another; connections are shared, and ``stop()`` ends both.
+    public func speaking(for identity: Identity) -> NodeClient {
+        NodeClient(
+            url: url, genesisHash: genesisHash, identity: identity, limits: limits, http: http,
+            surroundings: surroundings, cancellation: cancellation, shared: shared)
+    }
+
+    /// Ends all calls in hand and all later ones, from any thread.
+    public func stop() { cancellation.cancel() }
+
+    public var isStopped: Bool { cancellation.isCancelled }
+
+    // MARK: The chain
+
+    /// What the node says of its chain's newest certified height.
+    /// - Throws: ``NodeClientError``; `.genesisDiffers` for another chain than the pinned one.
+    public func chain() throws(NodeClientError) -> Stamped<ChainHead> {
+        let head = try read("/v1/chain", checksChain: false).value(Form.chainHead.stamped("chain"))
+        guard head.value.genesis == genesisHash else {
+            throw NodeClientError(
+                .genesisDiffers,
+                "The node at \(url) serves the chain \(head.value.genesis), and the pinned one is \(genesisHash).")
+        }
+        shared.state.withLock { $0.chainIsChecked = true }
+        return head
+    }
+
+    /// The chain's genesis: the pinned one, or the node's once it has the pinned hash.
+    public func genesis() throws(NodeClientError) -> Genesis {
+        if let genesis = shared.state.withLock({ $0.genesis }) { return genesis }
+        let bytes = try readBytes("/v1/genesis", checksChain: false)
+        guard let genesis = try? Genesis(canonicalBytes: bytes), genesis.hash == genesisHash else {
+            throw NodeClientError(
+                .genesisDiffers, "The genesis of the node at \(url) does not have the pinned hash \(genesisHash).")
+        }
+        shared.state.withLock { $0.genesis = genesis }
+        return genesis
+    }
+
+    /// Makes sure once that the node serves the pinned chain.
+    func checkChain() throws(NodeClientError) {
+        if !shared.state.withLock({ $0.chainIsChecked }) { _ = try chain() }
+    }
+}

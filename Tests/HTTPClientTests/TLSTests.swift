@@ -1,0 +1,64 @@
+import Foundation
+import ServerKit
+import TestSupport
+import Testing
+
+@testable import HTTPClient
+
+/// Whom the client trusts, and how it shows who it is.
+@Suite(.ownThread) struct TLSTests {
+    @Test func certificatesDecide() throws {
+        try withTemporaryDirectory { directory in
+            try TLSServer.makeCertificates(in: directory)
+            func file(_ name: String) -> String { directory.appendingPathComponent(name).path }
+            func outcome(_ server: TLSServer, _ change: (inout HTTPClientConfiguration) -> Void) -> String {
+                var configuration = HTTPClientConfiguration()
+                configuration.authorities = .file(file("authority.pem"))
+                change(&configuration)
+                do throws(HTTPClientError) {
+                    let client = try HTTPClient(configuration)
+                    var answer = try client.perform(HTTPClientRequest("GET", server.url))
+                    answer = try client.perform(HTTPClientRequest("GET", server.url))
+                    return "\(answer.status) \(String(decoding: answer.body, as: UTF8.self))"
+                } catch { return error.code.rawValue }
+            }
+            let server = try TLSServer(in: directory)
+            defer { server.stop() }
+            #expect(outcome(server) { _ in } == "200 hello")
+            #expect(outcome(server) { $0.authorities = .system } == "tls")
+            #expect(outcome(server) { $0.authorities = .file(file("stranger.pem")) } == "tls")
+            #expect(outcome(server) { $0.authorities = .file(file("authority.key")) } == "tls")
+            #expect(outcome(server) { $0.authorities = .file(file("absent.pem")) } == "tls")
+            #expect(
+                outcome(server) {
+                    $0.authorities = .system; $0.verifiesServer = false
+                } == "200 hello")
+
+            let elsewhere = try TLSServer(in: directory, certificate: "elsewhere")
+            defer { elsewhere.stop() }
+            #expect(outcome(elsewhere) { _ in } == "tls")
+
+            let choosy = try TLSServer(in: directory, wantsClient: true)
+            defer { choosy.stop() }
+            let own = HTTPClientConfiguration.Identity(
+                certificateFile: file("client.pem"), keyFile: file("client.key"))
+            #expect(outcome(choosy) { $0.identity = own } == "200 hello")
+            #expect(["tls", "interrupted"].contains(outcome(choosy) { _ in }))
+            let mixed = HTTPClientConfiguration.Identity(
+                certificateFile: file("client.pem"), keyFile: file("server.key"))
+            #expect(outcome(choosy) { $0.identity = mixed } == "tls")
+        }
+    }
+
+    @Test func plainHTTPAtATLSPort() {
+        withServer { peer in
+            peer.answer("plain")
+            _ = peer.waitForEnd()
+        } body: { server in
+            let url = server.url.replacingOccurrences(of: "http:", with: "https:")
+            var request = HTTPClientRequest("GET", url)
+            request.totalMilliseconds = 2000
+            #expect(throws: HTTPClientError(.tls, "", place: "")) { _ = try HTTPClient().perform(request) }
+        }
+    }
+}
