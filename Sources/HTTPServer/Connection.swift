@@ -55,12 +55,14 @@ import Glibc
         var bytesOut = 0
     }
 
+    let daemon: Daemon
     let peer: String
     let slot: Int
     let shared: Locked<Shared>
     var incoming = Incoming()
 
-    init(descriptor: Int32, peer: String, slot: Int) {
+    init(of daemon: Daemon, descriptor: Int32, peer: String, slot: Int) {
+        self.daemon = daemon
         self.peer = peer
         self.slot = slot
         let now = monotonicMicroseconds()
