@@ -43,8 +43,9 @@ import Synchronization
             // Whoever stops this object, which its owner has to do, ends all calls.
             context: Unmanaged.passUnretained(self).toOpaque())
         let tls = core.configuration.tls
-        // Of what one connection may use, half is the first buffer of the head.
-        let poolBytes = max(8192, 2 * core.configuration.headBytesMax)
+        // A head of the allowed size, what the daemon notes about its fields, and the head of the answer. Not more, since
+        // a connection that has served one request has touched all of it.
+        let poolBytes = core.configuration.headBytesMax + (8 << 10)
         let certificate = tls.map { $0.certificate.map(CChar.init(bitPattern:)) + [0] }
         let key = tls.map { $0.key.map(CChar.init(bitPattern:)) + [0] }
         unsafe handle = Self.tlsPriorities.withCString { priorities in

@@ -10,6 +10,9 @@ final class Door: Sendable {
     /// Clients taken in before the sockets that linger are looked at again.
     private static let acceptsMax = 64
     private static let backlog: Int32 = 4096
+    /// What the system keeps of a connection in each direction, which it doubles: at a round trip of 50 ms still over two
+    /// megabytes a second.
+    private static let bufferBytes: Int32 = 64 << 10
     /// How often the door looks up when nobody knocks, for what lingers and for the end.
     private static let lookMilliseconds: Int32 = 50
 
@@ -44,6 +47,9 @@ final class Door: Sendable {
         let descriptor = unsafe socket(address.pointee.ai_family, type, 0)
         guard descriptor >= 0 else { throw HTTPServerError(.system, "no socket: \(reason())") }
         set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
+        // Inherited by the connections. Left to itself, the system gives each of them megabytes in either direction.
+        set(descriptor, SOL_SOCKET, SO_SNDBUF, bufferBytes)
+        set(descriptor, SOL_SOCKET, SO_RCVBUF, bufferBytes)
         if unsafe address.pointee.ai_family == AF_INET6 { set(descriptor, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
         guard unsafe bind(descriptor, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0,
             Glibc.listen(descriptor, backlog) == 0
