@@ -94,7 +94,7 @@ var targets: [Target] = [
     tests("IntakeTests", ["Intake", "JSON"]),
     .target(
         name: "ServerKit",
-        dependencies: ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "Storage", "Node"],
+        dependencies: ["Concurrency", "JSON", "Ledger", "Node", "Gateway", "HTTPClient", "HTTPServer"],
         path: "Tests/ServerKit", swiftSettings: house),
     tests("HTTPClientTests", ["Concurrency", "HTTPClient", "ServerKit"]),
     tests(
