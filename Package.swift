@@ -71,7 +71,7 @@ var targets: [Target] = [
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
-            "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal",
+            "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -91,6 +91,12 @@ var targets: [Target] = [
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),
+    tests(
+        "GatewayTests",
+        [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wire",
+            "HTTPServer", "HTTPClient", "Gateway", "Wallet",
+        ]),
     tests("IntakeTests", ["Intake", "JSON"]),
     .target(
         name: "ServerKit",

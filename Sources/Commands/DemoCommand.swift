@@ -30,7 +30,7 @@ enum DemoCommand {
             .path("orders", placeholder: "FILE", help: "play the orders of this CSV file"),
             .path("mapping", placeholder: "MAP.json", help: "what the columns of --orders mean"),
             .integer("rate", in: 1...2000, .fallback("40"), help: "purchases a second, on average"),
-        ]
+        ] + Service.options(listen: .fallback("127.0.0.1:7878"))
     ) { parsed, console in
         let path = parsed.requiredText("dir")
         if parsed.text("orders") != nil, parsed.text("mapping") == nil {
@@ -68,10 +68,17 @@ enum DemoCommand {
             stop.request()
             timer?.join()
         }
-        return try directory.withConsortium(certified: { figures.note($0) }) { consortium in
+        let relay = Service.Relay()
+        return try directory.withConsortium(certified: { block in
+            figures.note(block)
+            relay.note(block)
+        }) { consortium in
+            let service = try Service(parsed, directory, consortium, relay)
+            defer { service?.stop() }
             console.note(
                 "\(consortium.runners.count) organisations certify blocks in this process. Ctrl-C stops; a second "
                     + "start goes on from there.")
+            if let service { console.note("Open \(service.url) in a browser; the interface is in docs/api.md.") }
             let screen = DemoScreen(console, figures, consortium)
             var isCutShort = false
             if let orders {

@@ -1,3 +1,4 @@
+import Chain
 import Crypto
 import Ledger
 import Node

@@ -14,22 +14,31 @@ enum NodeCommand {
             Runs until SIGINT or SIGTERM, or for --seconds; either is its ordinary end, with exit code 0. With --json \
             a line is printed for every new height that is seen, and one at the end; otherwise a status line is kept \
             up to date where there is a terminal.
+
+            With --listen it serves the HTTP interface (docs/api.md) and its pages. Beside loopback that needs TLS, or a \
+            proxy in front.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
             .seconds("seconds", in: 1...31_536_000, help: "stop by itself after this long, such as 90 or 2h"),
             Passphrase.option,
-        ]
+        ] + Service.options(listen: .optional)
     ) { parsed, console in
         let directory = try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
         let stop = Signals.install()
         let transactions = Counter()
+        let relay = Service.Relay()
         return try directory.withConsortium(
-            certified: { block in transactions.add(block.block.output.receipts.count) }
+            certified: { block in
+                transactions.add(block.block.output.receipts.count)
+                relay.note(block)
+            }
         ) { consortium in
+            let service = try Service(parsed, directory, consortium, relay)
+            defer { service?.stop() }
             console.note(
                 "Running \(Counted.text(consortium.runners.count, "validator")) of \(directory.genesis.chain). "
-                    + "Ctrl-C stops.")
+                    + (service.map { "Serving \($0.url) " } ?? "") + "Ctrl-C stops.")
             // Not by the wall clock, which may jump.
             let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
             func answer(_ status: NodeCore.Status, text: String) {

@@ -54,7 +54,9 @@ struct Call: Sendable {
 
     /// A parameter that is a small number.
     func number(_ name: String, in range: ClosedRange<UInt32>, else fallback: UInt32) throws(Problem) -> UInt32 {
-        guard let text = queryValues.first(where: { $0.name == name })?.text ?? pathValues.first(where: { $0.name == name })?.text
+        guard
+            let text = queryValues.first(where: { $0.name == name })?.text
+                ?? pathValues.first(where: { $0.name == name })?.text
         else { return fallback }
         let isPlain = text.utf8.allSatisfy { (0x30...0x39).contains($0) } && (text == "0" || text.utf8.first != 0x30)
         guard isPlain, let number = UInt32(text), range.contains(number) else {

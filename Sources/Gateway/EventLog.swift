@@ -1,5 +1,5 @@
-public import JSON
 import Concurrency
+public import JSON
 
 /// One event a line, as JSON, for whoever runs the node: what was asked and how it went, under the request's id. Never
 /// a secret, a token, a body, an account or an amount.

@@ -130,7 +130,8 @@ extension Gateway: HTTPApplication {
 
     public func finished(_ record: HTTPRecord) {
         metrics.note(record)
-        let level: EventLog.Level = record.status >= 500 ? .warning : record.route.hasPrefix("GET /healthz") ? .debug : .info
+        let level: EventLog.Level =
+            record.status >= 500 ? .warning : record.route.hasPrefix("GET /healthz") ? .debug : .info
         guard log.isOn(level) else { return }
         log.note(
             level, "request",
@@ -210,7 +211,8 @@ extension Gateway: HTTPApplication {
         if route.body != nil { try checkBody(route, request) }
         let call = Call(
             gateway: self, route: route, request: request, exchange: exchange,
-            pathValues: zip(names, values).map { ($0, $1) }, queryValues: query, principal: principal?.claimant.principal,
+            pathValues: zip(names, values).map { ($0, $1) }, queryValues: query,
+            principal: principal?.claimant.principal,
             wantsBytes: wantsBytes, holder: principal)
         if route.method == .post, let key = try call.idempotencyKey() {
             try call.answerOnce(under: key)
@@ -242,7 +244,9 @@ extension Gateway: HTTPApplication {
         let (name, charset) = MediaTypes.parse(type)
         switch name {
         case "application/json":
-            guard charset == nil || charset == "utf-8" else { throw Problem(.charsetUnsupported, field: "Content-Type") }
+            guard charset == nil || charset == "utf-8" else {
+                throw Problem(.charsetUnsupported, field: "Content-Type")
+            }
         case "application/octet-stream" where route.body?.takesBytes == true: break
         default:
             throw Problem(
@@ -341,7 +345,8 @@ enum MediaTypes {
                 let parts = range.split(separator: ";").map(trimmed)
                 guard let name = parts.first else { continue }
                 let speciality =
-                    name == type ? 2 : name == "*/*" ? 0 : name.hasSuffix("/*") && type.hasPrefix(name.dropLast()) ? 1 : -1
+                    name == type
+                    ? 2 : name == "*/*" ? 0 : name.hasSuffix("/*") && type.hasPrefix(name.dropLast()) ? 1 : -1
                 guard speciality >= 0, speciality >= (found?.speciality ?? 0) else { continue }
                 found = (speciality, quality(parts.dropFirst().first { $0.hasPrefix("q=") }.map { $0.dropFirst(2) }))
             }
@@ -360,6 +365,7 @@ enum MediaTypes {
     }
 
     private static func trimmed(_ text: some StringProtocol) -> String {
-        String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed()).lowercased()
+        String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+            .lowercased()
     }
 }

@@ -61,7 +61,8 @@ final class Metrics: Sendable {
             out += "lianfen_transactions_total{result=\"\(result)\"} \(count)\n"
         }
         help("lianfen_http_requests_total", "counter", "Requests, by route and status.")
-        for (key, count) in counts.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }) {
+        for (key, count) in counts.requests.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
+        ) {
             out += "lianfen_http_requests_total{route=\"\(key.route)\",status=\"\(key.status)\"} \(count)\n"
         }
         help("lianfen_http_request_seconds", "histogram", "From the end of a request's head to the end of its answer.")

@@ -183,7 +183,9 @@ extension Problem {
         var all: [JSONValue.Member] = [
             .init("type", .string("urn:lianfen:problem:\(kind.code)")), .init("title", .string(kind.english)),
             .init("status", JSONValue(kind.status)),
-            .init("detail", .string(detail.map { "\(kind.english) \(field.map { "\($0): " } ?? "")\($0)" } ?? kind.english)),
+            .init(
+                "detail",
+                .string(detail.map { "\(kind.english) \(field.map { "\($0): " } ?? "")\($0)" } ?? kind.english)),
             .init("code", .string(kind.code)),
             .init("message", ["en": .string(kind.english), "zh": .string(kind.chinese)]),
             .init("retryable", .bool(kind.isRetryable)),

@@ -71,7 +71,9 @@ extension Gateway {
         Route(
             .get, "/v1/accounts/{account}/balances/{unit}/lots", "listLots", "accounts",
             "The same by terms, in the order in which they are spent.", access: .token,
-            parameters: [account, unit, .query("cursor", Form<UInt32>.lotIndex, "As an earlier page gave it."), .limit],
+            parameters: [
+                account, unit, .query("cursor", Form<UInt32>.lotIndex, "As an earlier page gave it."), .limit,
+            ],
             answers: [.ok(Form<Lot>.lot.page())], problems: [403, 404, 503]
         ) { call in
             let (id, unit) = try call.countable()
@@ -196,7 +198,8 @@ extension Gateway {
                 source: try call.path("source", .source), order: try call.path("order", .order),
                 line: try call.number("line", in: 0...UInt32.max, else: 0),
                 kind: UInt8(try call.number("kind", in: 0...255, else: 0)))
-            let row = try call.chain.readFresh { (tables) throws(StorageError) -> (issuer: OrganisationID, view: AccrualView?)? in
+            let row = try call.chain.readFresh {
+                (tables) throws(StorageError) -> (issuer: OrganisationID, view: AccrualView?)? in
                 guard let unit = try tables.unit(code) else { return nil }
                 guard let line = try tables.accepted(key, issuer: unit.issuer) else { return (unit.issuer, nil) }
                 let totals = try tables.totals(key, issuer: unit.issuer)

@@ -217,7 +217,8 @@ extension Form where Value == ValidatorSet {
 
 extension Form where Value == GenesisOrganisation {
     private static let organisation = object(
-        "A founding organisation.", Field("id", .organisation), Field("name", .string(1...GenesisOrganisation.nameBytesMax)),
+        "A founding organisation.", Field("id", .organisation),
+        Field("name", .string(1...GenesisOrganisation.nameBytesMax)),
         Field.optional("votingKey", .publicKey, "None: it does not vote."), Field("issuingKey", .publicKey),
         Field("governingKey", .publicKey), Field("quota", .number64),
         make: {

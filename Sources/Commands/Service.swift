@@ -1,0 +1,222 @@
+import Concurrency
+import Crypto
+import Gateway
+import Glibc
+import HTTPServer
+import JSON
+import Ledger
+import Node
+import Terminal
+
+/// A node's doors to the world: the gateway behind its server, and the figures at a door of their own.
+final class Service {
+    /// Where a door is.
+    struct Address {
+        let host: String
+        let port: Int
+
+        var isLoopback: Bool { host.hasPrefix("127.") || host == "::1" }
+        var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+        /// `HOST:PORT` with a numeric host, `localhost` or none, which is all addresses.
+        init(_ text: String, option: String) throws {
+            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+                (0...65_535).contains(port), !text[text.index(after: colon)...].hasPrefix("+")
+            else {
+                throw CommandError(
+                    code: "address-invalid", field: option,
+                    reason: "\(CommandError.quoted(text)) is no address; write HOST:PORT, such as 127.0.0.1:7878",
+                    exit: .usage)
+            }
+            var host = String(text[..<colon])
+            if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+            self.host = host == "localhost" ? "127.0.0.1" : host.isEmpty || host == "*" ? "::" : host
+            self.port = port
+        }
+    }
+
+    /// What the command line says of the doors.
+    static func options(listen: Presence) -> [Option] {
+        [
+            .string(
+                "listen", placeholder: "HOST:PORT", listen,
+                help: "serve the HTTP interface and the pages there; port 0 takes a free one"),
+            .string(
+                "metrics", placeholder: "HOST:PORT", help: "serve figures for Prometheus there, under /metrics"),
+            .path(
+                "tls-certificate", placeholder: "FILE", help: "PEM chain of the server's certificate; with --tls-key"),
+            .path("tls-key", placeholder: "FILE", help: "PEM key of that certificate"),
+            .flag(
+                "behind-proxy",
+                help: "a proxy in front ends TLS and names clients by X-Forwarded-For: plain HTTP may leave loopback"),
+            .string(
+                "cors-origin", placeholder: "ORIGIN", .repeated, help: "pages of this origin may read answers; * is all"
+            ),
+            .string(
+                "observer", placeholder: "KEY", .repeated,
+                help: "this public key may read whole blocks, as validators may"),
+            .integer(
+                "requests-per-second", in: 0...1_000_000, .fallback("200"),
+                help: "requests one address may make a second, loopback excepted; 0: no limit"),
+            .path("log", placeholder: "FILE", help: "append log lines to this file rather than to the error stream"),
+            .choice(
+                "log-level", of: EventLog.Level.allCases.map { "\($0)" }, .fallback("info"), help: "the least to log"),
+            .seconds(
+                "drain", in: 0...600, .fallback("1"),
+                help: "at the end, say so on /readyz for this long before the door closes"),
+        ]
+    }
+
+    /// Passes blocks on to a gateway that is made later than the node it listens to.
+    final class Relay: Sendable {
+        private let gateway = Locked<Gateway?>(nil)
+
+        func connect(_ gateway: Gateway) { self.gateway.withLock { $0 = gateway } }
+        func note(_ block: CertifiedBlock) { gateway.withLock { $0 }?.note(block) }
+    }
+
+    let gateway: Gateway
+    private let server: HTTPServer
+    private let figures: HTTPServer?
+    private let log: EventLog
+    private let drainSeconds: Int
+    /// Where pages and interface are.
+    let url: String
+
+    /// Opens the doors of a running node; nil where the command line names none.
+    init?(_ parsed: Parsed, _ directory: ChainDirectory, _ consortium: Consortium, _ relay: Relay) throws {
+        guard let listen = parsed.text("listen") else { return nil }
+        let address = try Address(listen, option: "--listen")
+        let figuresAddress = try parsed.text("metrics").map { try Address($0, option: "--metrics") }
+        let tls = try Self.tls(parsed)
+        guard tls != nil || address.isLoopback || parsed.flag("behind-proxy") else {
+            throw CommandError(
+                code: "plain-http", field: "--listen",
+                reason: "\(address.text) can be reached from other machines, and without TLS anybody in between reads "
+                    + "tokens; give --tls-certificate and --tls-key, or --behind-proxy where a proxy ends TLS",
+                exit: .usage)
+        }
+        drainSeconds = parsed.requiredNumber("drain")
+        log = EventLog(
+            level: EventLog.Level.allCases.first { "\($0)" == parsed.requiredText("log-level") } ?? .info,
+            clock: { wallClockMilliseconds() }, write: try Self.sink(parsed.text("log")))
+        var configuration = Gateway.Configuration(
+            validator: directory.members[0], answersPath: directory.path + "/answers.sqlite")
+        configuration.corsOrigins = parsed.texts("cors-origin")
+        configuration.isBehindProxy = parsed.flag("behind-proxy")
+        let rate = parsed.requiredNumber("requests-per-second")
+        configuration.requestsPerSecond = rate == 0 ? nil : UInt64(rate)
+        configuration.observers = Set(try parsed.texts("observer").map(Self.observer))
+        gateway = try Gateway(
+            genesis: directory.genesis, node: consortium.first, configuration: configuration, log: log,
+            site: Site.files)
+        var door = HTTPServerConfiguration()
+        (door.host, door.port, door.tls) = (address.host, address.port, tls)
+        do throws(HTTPServerError) {
+            server = try HTTPServer(configuration: door, application: gateway)
+        } catch {
+            gateway.stop()
+            throw CommandError(code: "listen", field: "--listen", reason: error.reason, exit: .environment)
+        }
+        gateway.attach(server)
+        do {
+            figures = try figuresAddress.map { [gateway] address in
+                var door = HTTPServerConfiguration()
+                (door.host, door.port, door.threads, door.connectionsMax) = (address.host, address.port, 1, 64)
+                return try HTTPServer(configuration: door, application: FiguresPage(gateway: gateway))
+            }
+        } catch let error as HTTPServerError {
+            server.stop(graceMilliseconds: 0)
+            gateway.stop()
+            throw CommandError(code: "listen", field: "--metrics", reason: error.reason, exit: .environment)
+        }
+        relay.connect(gateway)
+        let host = address.host == "::" || address.host == "0.0.0.0" ? "localhost" : address.host
+        let shown = host.contains(":") ? "[\(host)]" : host
+        url = "\(tls == nil ? "http" : "https")://\(shown):\(server.port)/"
+        log.note(
+            .info, "listening",
+            [
+                .init("address", .string(address.host)), .init("port", JSONValue(server.port)),
+                .init("tls", .bool(tls != nil)),
+            ])
+    }
+
+    /// Closes the doors in order: says that it leaves, takes nothing new, answers what is under way, ends.
+    func stop() {
+        gateway.leave()
+        log.note(.info, "leaving")
+        if drainSeconds > 0 { sleep(UInt32(drainSeconds)) }
+        server.stop(graceMilliseconds: Self.graceMilliseconds)
+        figures?.stop(graceMilliseconds: 0)
+        gateway.stop()
+        log.note(.info, "stopped")
+        log.stop()
+    }
+
+    /// How long requests under way may take to be answered at the end.
+    private static let graceMilliseconds = 10_000
+
+    private static func tls(_ parsed: Parsed) throws -> HTTPServerConfiguration.TLS? {
+        switch (parsed.text("tls-certificate"), parsed.text("tls-key")) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?):
+            return HTTPServerConfiguration.TLS(certificate: try Files.read(certificate), key: try Files.read(key))
+        default:
+            throw CommandError(
+                code: "tls-half", field: "--tls-certificate", reason: "certificate and key are given together",
+                exit: .usage)
+        }
+    }
+
+    private static func observer(_ text: String) throws -> PublicKey {
+        guard let key = PublicKey(hex: text) else {
+            throw CommandError(
+                code: "key-invalid", field: "--observer",
+                reason: "a public key is 66 hexadecimal digits and begins with 01", exit: .usage)
+        }
+        return key
+    }
+
+    /// Where log lines go.
+    private static func sink(_ path: String?) throws -> @Sendable ([UInt8]) -> Void {
+        var descriptor = STDERR_FILENO
+        if let path {
+            descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o640)
+            guard descriptor >= 0 else { throw Files.failure("write", path) }
+        }
+        let file = descriptor
+        return { bytes in
+            var written = 0
+            while written < bytes.count {
+                let count = bytes[written...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+                if count < 0, errno != EINTR { return }
+                written += max(0, count)
+            }
+        }
+    }
+}
+
+/// The figures' door: one page, no state.
+private struct FiguresPage: HTTPApplication {
+    let gateway: Gateway
+
+    func handle(_ request: HTTPRequest, _ exchange: HTTPExchange) {
+        guard request.path == "/metrics", request.method == "GET" || request.method == "HEAD" else {
+            exchange.send(HTTPResponse(status: 404))
+            return
+        }
+        exchange.send(
+            HTTPResponse(
+                status: 200, headers: [("Content-Type", "text/plain; version=0.0.4; charset=utf-8")],
+                body: .bytes(Array(gateway.metricsText.utf8))))
+    }
+
+    func problem(_ problem: HTTPServerProblem) -> HTTPResponse { problem.plainResponse }
+    func finished(_ record: HTTPRecord) {}
+}
+
+/// The pages.
+enum Site {
+    static let files: StaticFiles? = nil
+}
