@@ -115,7 +115,7 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "Storage", "Terminal",
+            "Storage", "Terminal", "ServerKit",
         ]),
     .target(
         name: "CrashKit",
