@@ -10,11 +10,11 @@ typedef struct {
     void *context;
 } lf_http_callbacks;
 
-// The daemon without a listening socket: variadic, which Swift cannot call. `certificate` and `key` are PEM texts, or
-// both NULL for plain HTTP.
+// The daemon without a socket or a thread of its own: variadic, which Swift cannot call. `certificate` and `key` are PEM
+// texts, or both NULL for plain HTTP.
 static inline struct MHD_Daemon *lf_http_start(
-    lf_http_callbacks callbacks, unsigned int threads, unsigned int connections, size_t pool_bytes,
-    const char *certificate, const char *key, const char *priorities) {
+    lf_http_callbacks callbacks, unsigned int connections, size_t pool_bytes, const char *certificate,
+    const char *key, const char *priorities) {
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key},
@@ -22,10 +22,8 @@ static inline struct MHD_Daemon *lf_http_start(
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME
-        | MHD_USE_ITC | (certificate != NULL ? MHD_USE_TLS : 0);
-    // A pool of one is refused.
-    enum MHD_OPTION pool = threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END;
+    unsigned int flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME
+        | (certificate != NULL ? MHD_USE_TLS : 0);
     return MHD_start_daemon(
         flags, 0, NULL, NULL, callbacks.handle, callbacks.context,
         MHD_OPTION_NOTIFY_COMPLETED, callbacks.completed, callbacks.context,
@@ -33,8 +31,12 @@ static inline struct MHD_Daemon *lf_http_start(
         MHD_OPTION_URI_LOG_CALLBACK, callbacks.line, callbacks.context,
         MHD_OPTION_CONNECTION_LIMIT, connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes,
-        MHD_OPTION_ARRAY, certificate != NULL ? tls : none,
-        pool, threads, MHD_OPTION_END);
+        MHD_OPTION_ARRAY, certificate != NULL ? tls : none, MHD_OPTION_END);
+}
+
+// What to wait at for the daemon to have something to do.
+static inline int lf_http_epoll(struct MHD_Daemon *daemon) {
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }
 
 static inline int lf_http_descriptor(struct MHD_Connection *connection) {
@@ -66,8 +68,12 @@ static inline int lf_http_fields(struct MHD_Connection *connection, MHD_KeyValue
 
 // What the C library declares for those only who ask it for everything.
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *count, int flags);
+
+// What one thread rings to wake another that waits at descriptors.
+static inline int lf_bell(void) { return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); }
 
 // The system's view of a socket.
 typedef struct {

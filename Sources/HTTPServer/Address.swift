@@ -13,3 +13,10 @@ func numericAddress(_ address: UnsafePointer<sockaddr>?) -> String {
     let mapped = Array("::ffff:".utf8)
     return String(decoding: bytes.starts(with: mapped) ? bytes[mapped.count...] : bytes[...], as: UTF8.self)
 }
+
+/// Calls with a pointer to an address of whichever version.
+func withAddress<R>(_ address: sockaddr_storage, _ body: (UnsafePointer<sockaddr>) -> R) -> R {
+    unsafe withUnsafePointer(to: address) { address in
+        unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0) }
+    }
+}

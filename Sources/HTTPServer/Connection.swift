@@ -30,6 +30,8 @@ import Glibc
         var requestSince: UInt64
         /// Bytes that the socket had received when the last request was over, as soon as that is known.
         var bytesBefore: UInt64?
+        /// The `since` at which the client was seen to have closed its side.
+        var goneSince: UInt64?
         var exchange: HTTPExchange?
         var feed: StreamFeed?
         /// Whether the client may still be sending when we close, so that an answer could be lost by a reset.
@@ -55,12 +57,14 @@ import Glibc
         var bytesOut = 0
     }
 
+    let daemon: Daemon
     let peer: String
     let slot: Int
     let shared: Locked<Shared>
     var incoming = Incoming()
 
-    init(descriptor: Int32, peer: String, slot: Int) {
+    init(of daemon: Daemon, descriptor: Int32, peer: String, slot: Int) {
+        self.daemon = daemon
         self.peer = peer
         self.slot = slot
         let now = monotonicMicroseconds()

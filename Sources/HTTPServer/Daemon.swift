@@ -1,51 +1,130 @@
 import CMicroHTTPD
+import Concurrency
 import Glibc
+import Synchronization
 
-/// libmicrohttpd, started with our callbacks and without a listening socket.
+/// libmicrohttpd with our callbacks, and the thread that runs it.
 ///
-/// `@unchecked Sendable` is true because the library locks what its calls share, and `stop` is called once, after the
-/// last `add`.
+/// The library has threads of its own, but in version 0.9.75 they fall asleep on work: where exactly as many sockets are
+/// ready as it asks the system for at once, 128, it waits for more before it serves them. Run from outside it never waits.
+///
+/// `@unchecked Sendable` is true because `handle` is written before the thread starts, and used by that thread alone until
+/// it has ended; `hasOpened` is the thread's too, and the rest is constant or locked.
 @safe final class Daemon: @unchecked Sendable {
     /// Ciphers and versions: what is safe today, and nothing before TLS 1.2.
     private static let tlsPriorities = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
-    private let handle: OpaquePointer
-    private let core: Unmanaged<ServerCore>
+    private struct Socket {
+        let descriptor: Int32
+        let address: sockaddr_storage
+        let count: socklen_t
+    }
 
-    init(core: ServerCore, threads: Int, connectionsMax: Int) throws(HTTPServerError) {
-        // The daemon's threads use it until they have ended: `stop` gives it back.
-        unsafe self.core = Unmanaged.passRetained(core)
-        let context = unsafe self.core.toOpaque()
+    private struct Arrivals {
+        var sockets: [Socket] = []
+        var isStopping = false
+    }
+
+    let core: ServerCore
+    private var handle: OpaquePointer?
+    private let bell: Int32
+    private let isRung = Atomic(false)
+    private let arrivals = Locked(Arrivals())
+    /// Whether the socket being added has become a connection.
+    var hasOpened = false
+
+    init(core: ServerCore, connectionsMax: Int) throws(HTTPServerError) {
+        self.core = core
+        unsafe handle = nil
+        bell = lf_bell()
+        guard bell >= 0 else { throw HTTPServerError(.system, "no descriptor for a thread of the server") }
         let callbacks = unsafe lf_http_callbacks(
             handle: handleRequest, completed: requestCompleted, notify: connectionChanged, line: requestLine,
-            context: context)
+            // Whoever stops this object, which its owner has to do, ends all calls.
+            context: Unmanaged.passUnretained(self).toOpaque())
         let tls = core.configuration.tls
-        // Of what one connection may use, half is the first buffer of the head.
-        let poolBytes = max(8192, 2 * core.configuration.headBytesMax)
+        // A head of the allowed size, what the daemon notes about its fields, and the head of the answer. Not more, since
+        // a connection that has served one request has touched all of it.
+        let poolBytes = core.configuration.headBytesMax + (8 << 10)
         let certificate = tls.map { $0.certificate.map(CChar.init(bitPattern:)) + [0] }
         let key = tls.map { $0.key.map(CChar.init(bitPattern:)) + [0] }
-        let handle = unsafe Self.tlsPriorities.withCString { priorities in
-            unsafe lf_http_start(
-                callbacks, UInt32(threads), UInt32(connectionsMax), poolBytes, certificate, key, priorities)
+        unsafe handle = Self.tlsPriorities.withCString { priorities in
+            unsafe lf_http_start(callbacks, UInt32(connectionsMax), poolBytes, certificate, key, priorities)
         }
-        guard let handle = unsafe handle else {
-            unsafe self.core.release()
+        guard unsafe handle != nil else {
+            close(bell)
             throw tls == nil
-                ? HTTPServerError(.system, "the threads of the server cannot be started")
+                ? HTTPServerError(.system, "the server cannot be started")
                 : HTTPServerError(.tls, "certificate and key cannot be used together")
         }
-        unsafe self.handle = unsafe handle
     }
 
-    /// Hands a connected socket over; it is the daemon's in any case.
-    func add(_ descriptor: Int32, _ address: UnsafePointer<sockaddr>, _ count: socklen_t) -> Bool {
-        unsafe MHD_add_connection(handle, descriptor, address, count) == .YES
+    /// Hands a connected socket over, from any thread; it is the daemon's in any case.
+    func add(_ descriptor: Int32, _ address: sockaddr_storage, _ count: socklen_t) {
+        arrivals.withLock { $0.sockets.append(Socket(descriptor: descriptor, address: address, count: count)) }
+        ring()
     }
 
-    /// Ends all connections and threads. None may be put aside any more.
+    /// Takes a connection up again that was put aside; from any thread, once each time.
+    func resume(_ connection: OpaquePointer) {
+        unsafe MHD_resume_connection(connection)
+        ring()
+    }
+
+    private func ring() {
+        // Rung once is enough, until the thread has looked.
+        if isRung.exchange(true, ordering: .sequentiallyConsistent) { return }
+        var one: UInt64 = 1
+        unsafe write(bell, &one, 8)
+    }
+
+    /// The body of the daemon's thread; ends with `end`.
+    func run() {
+        var waiting = unsafe [
+            pollfd(fd: lf_http_epoll(handle), events: Int16(POLLIN), revents: 0),
+            pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
+        ]
+        while true {
+            unsafe MHD_run(handle)
+            var milliseconds: UInt64 = 0
+            // There are no timeouts in the daemon: it says zero where it has more to do, or nothing at all.
+            let isBusy = unsafe MHD_get_timeout(handle, &milliseconds) == .YES && milliseconds == 0
+            unsafe poll(&waiting, 2, isBusy ? 0 : -1)
+            if waiting[1].revents != 0, !takeArrivals() { return }
+        }
+    }
+
+    /// False once the thread is to end.
+    private func takeArrivals() -> Bool {
+        var count: UInt64 = 0
+        unsafe read(bell, &count, 8)
+        isRung.store(false, ordering: .sequentiallyConsistent)
+        let (sockets, isStopping) = arrivals.withLock { arrivals in
+            defer { arrivals.sockets = [] }
+            return (arrivals.sockets, arrivals.isStopping)
+        }
+        for socket in sockets {
+            hasOpened = false
+            let isAdded = unsafe withAddress(socket.address) { address in
+                unsafe MHD_add_connection(handle, socket.descriptor, address, socket.count) == .YES
+            }
+            // One that was opened has been closed again, and that is where it was counted.
+            if !isAdded, !hasOpened { core.left(unsafe withAddress(socket.address, numericAddress)) }
+        }
+        return !isStopping
+    }
+
+    /// Lets the thread end.
+    func end() {
+        arrivals.withLock { $0.isStopping = true }
+        ring()
+    }
+
+    /// Ends all connections; after the thread, and while none is put aside.
     func stop() {
         unsafe MHD_stop_daemon(handle)
-        unsafe core.release()
+        unsafe handle = nil
+        close(bell)
     }
 }
 
@@ -55,9 +134,8 @@ import Glibc
 private let connectionStarted: UInt32 = 0
 private let requestWentWell: UInt32 = 0
 
-private func core(_ context: UnsafeMutableRawPointer?) -> ServerCore {
-    // Retained for as long as the daemon runs.
-    unsafe Unmanaged<ServerCore>.fromOpaque(context!).takeUnretainedValue()
+private func owner(_ context: UnsafeMutableRawPointer?) -> Daemon {
+    unsafe Unmanaged<Daemon>.fromOpaque(context!).takeUnretainedValue()
 }
 
 private func connection(_ context: UnsafeMutableRawPointer) -> Connection {
@@ -68,11 +146,14 @@ private func connection(_ context: UnsafeMutableRawPointer) -> Connection {
 private let connectionChanged: MHD_NotifyConnectionCallback = { context, daemon, kept, change in
     guard let daemon = unsafe daemon, let kept = unsafe kept else { return }
     if change.rawValue == connectionStarted {
-        let opened = unsafe core(context).opened(
+        let owner = unsafe owner(context)
+        owner.hasOpened = true
+        let opened = unsafe owner.core.opened(
+            by: owner,
             descriptor: lf_http_descriptor(daemon), address: lf_http_address(daemon))
         unsafe kept.pointee = Unmanaged.passRetained(opened).toOpaque()
     } else if let pointer = unsafe kept.pointee {
-        unsafe core(context).closed(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
+        unsafe owner(context).core.closed(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
         unsafe kept.pointee = nil
     }
 }
@@ -84,7 +165,7 @@ private let requestLine:
             let kept = unsafe lf_http_connection_context(daemon)
         else { return nil }
         let bytes = unsafe UnsafeRawBufferPointer(start: target, count: strlen(target))
-        unsafe core(context).began(connection(kept), target: bytes.assumingMemoryBound(to: UInt8.self))
+        unsafe owner(context).core.began(connection(kept), target: bytes.assumingMemoryBound(to: UInt8.self))
         return unsafe kept
     }
 
@@ -93,14 +174,14 @@ private let handleRequest: MHD_AccessHandlerCallback = { context, daemon, _, met
         let count = unsafe count, let kept = unsafe kept?.pointee
     else { return .NO }
     let data = unsafe UnsafeRawBufferPointer(start: data, count: count.pointee)
-    let goesOn = unsafe core(context).handle(
+    let goesOn = unsafe owner(context).core.handle(
         connection(kept), daemon, method: method, version: version, data: data, taken: count)
     return goesOn ? .YES : .NO
 }
 
 private let requestCompleted: MHD_RequestCompletedCallback = { context, _, kept, code in
     guard let kept = unsafe kept?.pointee else { return }
-    unsafe core(context).finished(connection(kept), isComplete: code.rawValue == requestWentWell)
+    unsafe owner(context).core.finished(connection(kept), isComplete: code.rawValue == requestWentWell)
 }
 
 /// Called for each header field, with the connection as context.

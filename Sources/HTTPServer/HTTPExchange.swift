@@ -23,6 +23,7 @@ import Concurrency
     }
 
     private let connection: OpaquePointer
+    private let daemon: Daemon
     private let state = Locked(State())
     private let number: UInt64
     private let names: RequestNames
@@ -30,8 +31,9 @@ import Concurrency
     let began: UInt64
     private let handleMicroseconds: UInt64
 
-    init(connection: OpaquePointer, names: RequestNames, handleMilliseconds: Int) {
+    init(connection: OpaquePointer, of daemon: Daemon, names: RequestNames, handleMilliseconds: Int) {
         unsafe self.connection = unsafe connection
+        self.daemon = daemon
         self.names = names
         number = names.next()
         began = monotonicMicroseconds()
@@ -54,7 +56,7 @@ import Concurrency
             state.alarm = nil
             return (true, state.isSuspended)
         }
-        if resumes { unsafe MHD_resume_connection(connection) }
+        if resumes { unsafe daemon.resume(connection) }
         if !isFirst, case .stream(let stream) = response.body { stream.closed() }
         return isFirst
     }

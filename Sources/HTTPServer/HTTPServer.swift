@@ -33,6 +33,7 @@ public final class HTTPServer: Sendable {
         var door: WorkerThread?
         var deadlines: WorkerThread?
         var parking: WorkerThread?
+        var daemons: [WorkerThread] = []
     }
 
     /// What it listens at.
@@ -40,7 +41,7 @@ public final class HTTPServer: Sendable {
     /// The bound of connections that the limit of descriptors allows.
     public let connectionsMax: Int
     private let core: ServerCore
-    private let daemon: Daemon
+    private let daemons: [Daemon]
     private let door: Door
     private let deadlines: Deadlines
     private let threads: Locked<Threads>
@@ -58,20 +59,25 @@ public final class HTTPServer: Sendable {
         let (listening, port) = try Door.listen(host: configuration.host, port: configuration.port)
         self.port = port
         let count = max(1, configuration.threads ?? max(2, processorCount()))
+        var daemons: [Daemon] = []
         do throws(HTTPServerError) {
-            // The daemon divides its bound among its threads, and the door's has to be reached first.
-            daemon = try Daemon(core: core, threads: count, connectionsMax: (connectionsMax + 64) * count)
+            // Each could take all, since the door's bound has to be reached first.
+            for _ in 0..<count { daemons.append(try Daemon(core: core, connectionsMax: connectionsMax + 1)) }
         } catch {
+            for daemon in daemons { daemon.stop() }
             Glibc.close(listening)
             throw error
         }
-        door = Door(core: core, daemon: daemon, listening: listening, port: port, connectionsMax: connectionsMax)
+        self.daemons = daemons
+        door = Door(
+            core: core, daemons: daemons, listening: listening, port: port, connectionsMax: connectionsMax)
         deadlines = Deadlines(core: core)
         threads = Locked(
             Threads(
                 door: WorkerThread { [door] in door.run() },
                 deadlines: WorkerThread { [deadlines] in deadlines.run() },
-                parking: WorkerThread { [core] in core.parking.run() }))
+                parking: WorkerThread { [core] in core.parking.run() },
+                daemons: daemons.map { daemon in WorkerThread { daemon.run() } }))
     }
 
     deinit { stop(graceMilliseconds: 0) }
@@ -117,7 +123,9 @@ public final class HTTPServer: Sendable {
         deadlines.close()
         deadlineThread.join()
         parkingThread.join()
-        daemon.stop()
+        for daemon in daemons { daemon.end() }
+        for thread in threads.withLock({ $0.daemons }) { thread.join() }
+        for daemon in daemons { daemon.stop() }
         core.lingering.close()
     }
 

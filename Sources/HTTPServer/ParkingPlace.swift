@@ -1,4 +1,3 @@
-import CMicroHTTPD
 import Concurrency
 import Glibc
 
@@ -28,7 +27,7 @@ final class ParkingPlace: Sendable {
     func park(_ feed: StreamFeed, since round: UInt64) -> Bool {
         state.withLock { state in
             guard !state.isClosed, state.round == round, !feed.isBroken else { return false }
-            unsafe MHD_suspend_connection(feed.connection)
+            feed.suspend()
             feed.isParked = true
             state.parked.append(feed)
             return true
@@ -42,7 +41,7 @@ final class ParkingPlace: Sendable {
             defer { feed.isParked = false }
             return feed.isParked
         }
-        if wasParked { unsafe MHD_resume_connection(feed.connection) }
+        if wasParked { feed.resume() }
     }
 
     /// Asks for a wake of all; returns at once.
@@ -81,7 +80,7 @@ final class ParkingPlace: Sendable {
                     return feed.isParked
                 }
             }
-            for feed in woken { unsafe MHD_resume_connection(feed.connection) }
+            for feed in woken { feed.resume() }
             if pausing, !left.isEmpty { usleep(Self.pauseMicroseconds) }
         }
     }

@@ -33,7 +33,7 @@ extension ServerCore {
                 let problem = application.problem(.streamsFull)
                 return unsafe deliver(problem, Self.made(of: problem.plainBytes), connection, daemon, closing: closing)
             }
-            let feed = unsafe StreamFeed(stream, of: daemon, in: parking, counters)
+            let feed = unsafe StreamFeed(stream, over: daemon, of: connection.daemon, in: parking)
             connection.incoming.feed = feed
             return unsafe deliver(response, Self.made(of: feed), connection, daemon, closing: closing, feed: feed)
         }

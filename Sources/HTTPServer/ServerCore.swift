@@ -41,9 +41,9 @@ final class ServerCore: Sendable {
 
     // MARK: A connection's life
 
-    func opened(descriptor: Int32, address: UnsafePointer<sockaddr>?) -> Connection {
+    func opened(by daemon: Daemon, descriptor: Int32, address: UnsafePointer<sockaddr>?) -> Connection {
         let peer = unsafe numericAddress(address)
-        return registry.add { Connection(descriptor: descriptor, peer: peer, slot: $0) }
+        return registry.add { Connection(of: daemon, descriptor: descriptor, peer: peer, slot: $0) }
     }
 
     func closed(_ connection: Connection) {
@@ -101,7 +101,8 @@ final class ServerCore: Sendable {
         let context = unsafe Unmanaged.passUnretained(connection).toOpaque()
         unsafe lf_http_fields(daemon, noteField, context)
         let exchange = unsafe HTTPExchange(
-            connection: daemon, names: names, handleMilliseconds: configuration.handleMilliseconds)
+            connection: daemon, of: connection.daemon, names: names,
+            handleMilliseconds: configuration.handleMilliseconds)
         connection.incoming.exchange = exchange
         connection.incoming.stage = .body
         counters.exchanges.wrappingAdd(1, ordering: .relaxed)

@@ -8,17 +8,16 @@ import Synchronization
 @safe final class StreamFeed: @unchecked Sendable {
     private let stream: any HTTPStream
     private let place: ParkingPlace
-    let connection: OpaquePointer
+    private let daemon: Daemon
+    private let connection: OpaquePointer
     private var left: ArraySlice<UInt8> = []
     private let broken = Atomic(false)
     private let bytes = Atomic<UInt64>(0)
     private let asked = Atomic<UInt64>(0)
     var isParked = false
 
-    private let counters: Counters
-
-    init(_ stream: any HTTPStream, of connection: OpaquePointer, in place: ParkingPlace, _ counters: Counters) {
-        self.counters = counters
+    init(_ stream: any HTTPStream, over connection: OpaquePointer, of daemon: Daemon, in place: ParkingPlace) {
+        self.daemon = daemon
         self.stream = stream
         self.place = place
         unsafe self.connection = unsafe connection
@@ -53,6 +52,10 @@ import Synchronization
         }
     }
 
+    /// Puts the connection aside, on its own thread; and back.
+    func suspend() { unsafe MHD_suspend_connection(connection) }
+    func resume() { unsafe daemon.resume(connection) }
+
     private func take(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(buffer.count, left.count)
         unsafe left.withUnsafeBytes { piece in
@@ -64,7 +67,7 @@ import Synchronization
     }
 
     func closed() {
-        counters.streams.wrappingSubtract(1, ordering: .relaxed)
+        daemon.core.counters.streams.wrappingSubtract(1, ordering: .relaxed)
         stream.closed()
     }
 }

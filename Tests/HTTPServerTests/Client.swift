@@ -15,7 +15,7 @@ final class Client {
         var text: String { String(decoding: body, as: UTF8.self) }
     }
 
-    private let descriptor: Int32
+    private var descriptor: Int32
     private var buffer: [UInt8] = []
     /// Whether the server has closed its side.
     private(set) var isEnded = false
@@ -35,7 +35,15 @@ final class Client {
         guard code == 0 else { throw Failure(what: "connect: \(String(cString: strerror(errno)))") }
     }
 
-    deinit { close(descriptor) }
+    deinit { if descriptor >= 0 { close(descriptor) } }
+
+    /// Goes with a reset instead of a farewell.
+    func abort() {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+        close(descriptor)
+        descriptor = -1
+    }
 
     /// False where the server does not take it any more.
     @discardableResult
@@ -134,6 +142,19 @@ final class Client {
         }
         let piece = try take(count + 2, milliseconds: milliseconds).dropLast(2)
         return count == 0 ? nil : Array(piece)
+    }
+
+    /// Whether something has come that was not asked for yet.
+    var hasBytes: Bool { !buffer.isEmpty }
+
+    /// Whether the server ends the connection, whatever it says before.
+    func endsAfterMore() -> Bool {
+        do {
+            while try fill() {}
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// Whether the server ends the connection in that time, without another byte.

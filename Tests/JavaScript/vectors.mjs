@@ -1,0 +1,69 @@
+// Reads the golden vectors, and brings their fields into the form of the HTTP interface.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { accountText, bytesText, lotClasses, resultName, roles, unhex } from "../../Web/lianfen.js";
+
+const folder = new URL("../Fixtures/vectors/", import.meta.url);
+
+export const names = readdirSync(folder).filter((name) => name.endsWith(".json")).sort();
+
+export const read = (name) => JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
+
+const account = (digits) => accountText(unhex(digits, 16));
+const bytes = (digits) => bytesText(unhex(digits));
+
+export function source(digits) {
+  const raw = unhex(digits, 16);
+  const text = String.fromCharCode(...raw).replace(/\0+$/, "");
+  return /^[\x21-\x7e]+$/.test(text) ? text : `hex:${digits}`;
+}
+
+export const party = (value) =>
+  ("organisation" in value ? value : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, account(v)])));
+
+export const openLine = (v) => ({ ...v, account: account(v.account), role: roles[v.role] });
+
+const line = (v) => ({
+  ...v, ...("account" in v ? { account: account(v.account) } : {}), source: source(v.source), order: bytes(v.order),
+});
+
+export const naturalKey = ({ issuer, bytes: _, digest: __, ...v }) => line(v);
+
+/** An operation of the vectors as the interface writes it. */
+export function operation({ operation: kind, ...fields }) {
+  const value = { kind, ...fields };
+  for (const name of ["account", "from", "to"]) {
+    if (kind === "add-credential" && name !== "account") continue;
+    if (name in fields) value[name] = account(fields[name]);
+  }
+  if ("reference" in fields) value.reference = bytes(fields.reference);
+  if (fields.use?.redeem !== undefined) value.use = { redeem: bytes(fields.use.redeem) };
+  if (fields.use?.transfer !== undefined) value.use = { transfer: account(fields.use.transfer) };
+  if (kind === "open") value.lines = fields.lines.map(openLine);
+  else if ("lines" in fields) value.lines = fields.lines.map(line);
+  if (kind === "open-by-ticket") value.line = openLine(fields.line);
+  return value;
+}
+
+export const body = ({ sender: _, ...v }) => ({
+  ...v,
+  signers: v.signers.map((signer) => ({ ...signer, party: party(signer.party) })),
+  operations: v.operations.map(operation),
+});
+
+const portion = (v) => ({
+  ...v, class: lotClasses[v.class], expiry: v.expiry === "18446744073709551615" ? null : v.expiry,
+});
+
+const outcome = (v) => ({
+  ...v,
+  ...("portions" in v ? { portions: v.portions.map(portion) } : {}),
+  ...("exceptions" in v
+    ? { exceptions: v.exceptions.map(({ result, ...e }) => ({ ...e, result: resultName(result), code: result })) } : {}),
+});
+
+export const receipt = ({ result, ...v }) => ({
+  ...v, result: resultName(result), code: result, outcomes: v.outcomes.map(outcome),
+});
+
+export { account };
