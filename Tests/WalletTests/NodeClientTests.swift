@@ -166,14 +166,22 @@ import Wire
     // MARK: Tokens
 
     @Test func tokensAreKeptAndRenewed() throws {
-        try withTown { town, server in
+        let refused = Times(0)
+        try withTown { request in
+            request.target.hasPrefix("/v1/units") && refused.take()
+                ? .text(#"{"code":"token-expired","retryable":false}"#, status: 401) : nil
+        } body: { (town, server) throws in
             let client = try town.client(server, as: town.anna)
             for _ in 0..<3 { _ = try client.unit(town.unit) }
             func challenges() -> Int { server.requests.count { $0 == "POST /v1/challenges" } }
             #expect(challenges() == 1)
-            server.forgetTokens()
+            refused.allow(1)
             _ = try client.unit(town.unit)
             #expect(challenges() == 2)
+            // Refused with a new one too: that is the answer.
+            refused.allow(2)
+            #expect(failure { _ = try client.unit(town.unit) }?.code.rawValue == "token-expired")
+            #expect(challenges() == 3)
             // Shortly before its end it is renewed without being refused first.
             let now = Locked(wallClockMilliseconds())
             var surroundings = NodeClient.Surroundings()
@@ -181,13 +189,11 @@ import Wire
             let timed = try NodeClient(
                 server.url, pin: .genesis(town.genesis), identity: Identity(town.anna), limits: .quick,
                 surroundings: surroundings)
-            _ = try timed.unit(town.unit)
-            now.withLock { $0 += 500_000 }
-            _ = try timed.unit(town.unit)
-            #expect(challenges() == 3)
-            now.withLock { $0 += 80_000 }
-            _ = try timed.unit(town.unit)
-            #expect(challenges() == 4)
+            for (passed, wanted) in [(0, 4), (3_500_000, 4), (80_000, 5)] as [(UInt64, Int)] {
+                now.withLock { $0 += passed }
+                _ = try timed.unit(town.unit)
+                #expect(challenges() == wanted)
+            }
             // A key that does not speak for the account.
             let thief = try town.client(server, as: Author(town.anna.party, SecretKey()))
             #expect(failure { _ = try thief.unit(town.unit) }?.status == 401)
