@@ -94,7 +94,8 @@ var targets: [Target] = [
     tests(
         "GatewayTests",
         [
-            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wire",
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node",
+            "Wire",
             "HTTPServer", "HTTPClient", "Gateway", "Wallet",
         ]),
     tests("IntakeTests", ["Intake", "JSON"]),
