@@ -95,8 +95,7 @@ var targets: [Target] = [
         "GatewayTests",
         [
             "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node",
-            "Wire",
-            "HTTPServer", "HTTPClient", "Gateway", "Wallet",
+            "Wire", "HTTPServer", "HTTPClient", "Gateway", "Wallet",
         ]),
     tests("IntakeTests", ["Intake", "JSON"]),
     .target(
@@ -116,7 +115,7 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "Storage", "Terminal", "ServerKit",
+            "Storage", "Terminal", "HTTPClient", "Wire", "ServerKit",
         ]),
     .target(
         name: "CrashKit",
