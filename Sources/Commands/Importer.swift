@@ -11,9 +11,9 @@ import Wallet
 /// Brings orders onto the chain in batches, several of which may be under way. A run that was stopped is finished by
 /// another.
 ///
-/// The file is read, and people are looked up, in its order and on one thread; a batch then goes its way on a thread of
-/// its own, and batches are counted in the order in which they were read. No more than ``ChainAccess/batchesMax`` of them
-/// are in memory beside the one that is being read.
+/// The file is read, and people are looked up, in its order and on one thread; a batch then goes its way on a thread
+/// of its own, and batches are counted in the order in which they were read. No more than ``ChainAccess/batchesMax`` of
+/// them are in memory beside the one that is being read.
 struct Importer {
     private let directory: ChainDirectory
     private let mapping: Mapping

@@ -57,8 +57,8 @@ struct LocalChain: ChainAccess {
     }
 
     func balanceProof(_ account: AccountID, _ unit: UnitCode) throws -> Proof? {
-        // From the tables, so that it also works beside a running node. Before the first certificate there is nothing to
-        // prove, and a node has to run for a moment.
+        // From the tables, so that it also works beside a running node. Before the first certificate there is nothing
+        // to prove, and a node has to run for a moment.
         guard let consortium else { return try tables.balanceProof(account, unit, genesis: genesis) }
         try Wallets.waitUntilCertified(consortium)
         guard case .proof(let proof) = consortium.first.prove(account, unit) else {

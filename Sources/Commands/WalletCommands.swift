@@ -13,8 +13,8 @@ enum WalletCommands {
     static let command = Command(
         "wallet", "make accounts, look at balances, send and redeem points",
         details: """
-            Wallets and keys lie in a directory. With --node the chain is that of a node somewhere, which is pinned by the \
-            genesis; without it, it is the one that lives in the directory.
+            Wallets and keys lie in a directory. With --node the chain is that of a node somewhere, which is pinned by \
+            the genesis; without it, it is the one that lives in the directory.
             """,
         options: [.path("dir", placeholder: "DIR", .required, help: "the chain's directory"), Passphrase.option]
             + NodeOption.options,

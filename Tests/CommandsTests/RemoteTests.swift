@@ -157,7 +157,7 @@ import Testing
                 let lost = new("eve")
                 #expect(lost.code == 1 && lost.error["code"].text == "outcome-unknown", "\(lost.errors)")
                 #expect(FileManager.default.fileExists(atPath: here + "/wallets/eve.wallet"))
-                isLost.countDown()
+                _ = isLost.countDown()
                 let refused = new("dan")
                 #expect(refused.code == 1 && refused.error["code"].text == "ticket-expired", "\(refused.errors)")
                 #expect(!FileManager.default.fileExists(atPath: here + "/wallets/dan.wallet"))
