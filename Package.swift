@@ -142,6 +142,7 @@ if ProcessInfo.processInfo.environment["LIANFEN_FUZZ"] != nil {
         ("FuzzCSV", ["Intake"]),
         ("FuzzMapping", ["Intake", "JSON"]),
         ("FuzzProof", ["Canonical", "Crypto", "Ledger", "Chain", "Wallet"]),
+        ("FuzzWire", ["Canonical", "Crypto", "JSON", "Ledger", "Wire"]),
     ]
     targets += fuzz.map { name, dependencies in
         .executableTarget(
