@@ -41,7 +41,7 @@ vectors: setup ## let a second implementation check the golden vectors
 	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi
 
 javascript: setup ## run the tests of the module for pages, over the golden vectors too
-	@node --test Tests/JavaScript
+	@node --test Tests/JavaScript/*.test.mjs
 
 fuzz: setup ## throw broken input at the decoders, SECONDS=240 shared among them
 	@scripts/run-fuzzers $(or $(SECONDS),240) $(FUZZERS)
