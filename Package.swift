@@ -52,6 +52,10 @@ var targets: [Target] = [
     library("Intake"),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
 
+    // The pages of Web/, inside the program.
+    .target(name: "CWebFiles"),
+    library("WebFiles", ["CWebFiles"], settings: driver),
+
     // The command line.
     library("Terminal", ["Concurrency"]),
     library(
@@ -77,6 +81,7 @@ var targets: [Target] = [
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("IntakeTests", ["Intake"]),
+    tests("WebFilesTests", ["WebFiles"]),
     tests("TerminalTests", ["Concurrency", "Terminal"]),
     tests(
         "CommandsTests",

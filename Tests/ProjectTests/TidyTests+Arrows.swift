@@ -45,7 +45,7 @@ extension TidyTests {
         #expect(bad == [])
     }
 
-    @Test(arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite"])
+    @Test(arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CWebFiles"])
     func eachLibraryInCHasOneImporter(_ module: String) throws {
         let arrows = try Self.declared()
         let owners = arrows.filter { $0.value.contains(module) }.keys.sorted()
