@@ -90,7 +90,7 @@ struct NodeOption {
         guard let url = parsed.text("node") else {
             for name in ["ca", "genesis"] where parsed.has(name) {
                 throw CommandError(
-                    code: "node-missing", field: "--\(name)", reason: "it is about a node: give --node too",
+                    code: "node-option", field: "--\(name)", reason: "it is about a node: give --node too",
                     exit: .usage)
             }
             return nil

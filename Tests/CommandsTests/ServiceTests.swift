@@ -2,6 +2,7 @@ import Canonical
 import Crypto
 import HTTPClient
 import Ledger
+import ServerKit
 import TestSupport
 import Testing
 import Wallet
