@@ -98,8 +98,10 @@ struct NodeOption {
         self.init(url, authorities: parsed.text("ca"))
     }
 
+    /// The directory of wallets and keys, once the options beside it make sense.
     static func directory(_ parsed: Parsed) throws -> ChainDirectory {
-        try ChainDirectory(
+        _ = try NodeOption(parsed)
+        return try ChainDirectory(
             parsed.requiredText("dir"), passphrase: Passphrase(parsed), genesis: parsed.text("genesis"))
     }
 
