@@ -115,7 +115,7 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "Storage", "Terminal", "HTTPClient", "Wire", "ServerKit",
+            "HTTPClient", "ServerKit", "Storage", "Terminal", "Wire",
         ]),
     .target(
         name: "CrashKit",
@@ -142,6 +142,7 @@ if ProcessInfo.processInfo.environment["LIANFEN_FUZZ"] != nil {
         ("FuzzCSV", ["Intake"]),
         ("FuzzMapping", ["Intake", "JSON"]),
         ("FuzzProof", ["Canonical", "Crypto", "Ledger", "Chain", "Wallet"]),
+        ("FuzzWire", ["Canonical", "Crypto", "JSON", "Ledger", "Wire"]),
     ]
     targets += fuzz.map { name, dependencies in
         .executableTarget(
