@@ -125,8 +125,9 @@ enum OpenAPI {
         }
         if route.body?.isTransaction == true {
             header(
-                "Prefer", "wait=SECONDS: how long to wait for the certificate.",
-                ["type": "string", "pattern": "^wait=(?:[0-9]|[12][0-9]|30)$"])
+                "Prefer",
+                "wait=SECONDS: how long to wait for the certificate, up to 30. Other preferences count for nothing.",
+                ["type": "string", "examples": ["wait=0", "wait=5"]])
         }
         if case .events? = route.answers.first?.content {
             header(
@@ -162,7 +163,8 @@ enum OpenAPI {
                 case .json(let schema): [.init("application/json", ["schema": use(schema)])]
                 case .jsonOrBytes(let schema): [.init("application/json", ["schema": use(schema)]), bytes]
                 case .bytes: [bytes]
-                case .events: [.init("text/event-stream", ["schema": ["type": "string"]])]
+                case .events(let name, let schema):
+                    [.init("text/event-stream", ["schema": event(name, use(schema), use(Form<UInt64>.number64.schema))])]
                 }
             return .init(
                 "\(answer.status)",
@@ -181,6 +183,19 @@ enum OpenAPI {
                     ]))
         }
         return .object(responses)
+    }
+
+    /// One event of a stream. OpenAPI has a word for that from 3.2 on; until then the schema of a stream is read as that
+    /// of each event in it.
+    private static func event(_ name: String, _ data: JSONValue, _ id: JSONValue) -> JSONValue {
+        [
+            "type": "object", "description": "One event of the stream. Lines that begin with a colon are comments.",
+            "properties": [
+                "id": id, "event": ["type": "string", "const": .string(name)],
+                "data": ["type": "string", "contentMediaType": "application/json", "contentSchema": data],
+            ],
+            "required": ["id", "event", "data"],
+        ]
     }
 
     private static let reasons: [Int: String] = [
