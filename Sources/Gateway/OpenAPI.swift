@@ -164,7 +164,11 @@ enum OpenAPI {
                 case .jsonOrBytes(let schema): [.init("application/json", ["schema": use(schema)]), bytes]
                 case .bytes: [bytes]
                 case .events(let name, let schema):
-                    [.init("text/event-stream", ["schema": event(name, use(schema), use(Form<UInt64>.number64.schema))])]
+                    [
+                        .init(
+                            "text/event-stream", ["schema": event(name, use(schema), use(Form<UInt64>.number64.schema))]
+                        )
+                    ]
                 }
             return .init(
                 "\(answer.status)",

@@ -127,7 +127,8 @@ extension Gateway {
             access: .token, parameters: [account],
             answers: [
                 .events(
-                    "transaction", Form<TransactionView>.transactionView, "Events named transaction, their id the height.")
+                    "transaction", Form<TransactionView>.transactionView,
+                    "Events named transaction, their id the height.")
             ], problems: [403]
         ) { call in
             let id = try call.path("account", .account)
@@ -141,7 +142,8 @@ extension Gateway {
             parameters: [.path("organisation", Form<UInt32>.organisationNumber, "An organisation's number.")],
             answers: [
                 .events(
-                    "transaction", Form<TransactionView>.transactionView, "Events named transaction, their id the height.")
+                    "transaction", Form<TransactionView>.transactionView,
+                    "Events named transaction, their id the height.")
             ], problems: [403]
         ) { call in
             let number = try call.number("organisation", in: 0...UInt32.max, else: 0)
