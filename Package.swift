@@ -94,13 +94,13 @@ var targets: [Target] = [
     tests(
         "GatewayTests",
         [
-            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wire",
-            "HTTPServer", "HTTPClient", "Gateway", "Wallet",
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node",
+            "Wire", "HTTPServer", "HTTPClient", "Gateway", "Wallet",
         ]),
     tests("IntakeTests", ["Intake", "JSON"]),
     .target(
         name: "ServerKit",
-        dependencies: ["Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Wire", "Storage", "Node"],
+        dependencies: ["Concurrency", "JSON", "Ledger", "Node", "Gateway", "HTTPClient", "HTTPServer"],
         path: "Tests/ServerKit", swiftSettings: house),
     tests("HTTPClientTests", ["Concurrency", "HTTPClient", "ServerKit"]),
     tests(
@@ -115,7 +115,7 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "Storage", "Terminal",
+            "HTTPClient", "ServerKit", "Storage", "Terminal", "Wire",
         ]),
     .target(
         name: "CrashKit",

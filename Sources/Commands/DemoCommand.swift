@@ -108,7 +108,8 @@ enum DemoCommand {
         let people = try People(path: directory.peoplePath)
         defer { people.close() }
         let bar = ProgressBar(console, "import", unit: "orders", total: total)
-        var importer = try Importer(directory, reader.mapping, reader, people, consortium, rejects)
+        var importer = try Importer(
+            directory, reader.mapping, reader, people, LocalChain(directory, running: consortium), rejects)
         let totals = try importer.run(bar, stop) { console.note($0) }
         try rejects.finish()
         bar.finish()

@@ -21,9 +21,10 @@ enum ImportCommand {
             .flag("dry-run", help: "read everything and say what would be added; change nothing"),
             .path("rejects", placeholder: "FILE", help: "where rejected rows go; default: FILE.rejects.csv in DIR"),
             Passphrase.option,
-        ]
+        ] + NodeOption.options
     ) { parsed, console in
-        let directory = try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
+        let node = try NodeOption(parsed)
+        let directory = try NodeOption.directory(parsed)
         let mapping = try Mapping(json: try Files.read(parsed.requiredText("mapping"), max: 1 << 20))
         let file = parsed.requiredText("FILE")
         let reader = try OrderReader(mapping: mapping, file: file)
@@ -33,15 +34,18 @@ enum ImportCommand {
         let bar = ProgressBar(console, "import", unit: "orders", total: Files.rowsAtMost(file))
         let totals: ImportTotals
         if parsed.flag("dry-run") {
-            totals = try directory.withTables { tables in
-                try DryRun(directory, mapping, reader, tables).run(bar, stop)
+            let purpose: ChainDirectory.Purpose =
+                node == nil ? .read : .readAs(speaker: try Importer.speaker(mapping, directory))
+            totals = try directory.withChain(node, purpose) {
+                try DryRun(directory, mapping, reader, $0).run(bar, stop)
             }
         } else {
             let rejects = try RejectsWriter(path: rejectsPath)
             let people = try People(path: directory.peoplePath)
             defer { people.close() }
-            totals = try directory.withConsortium { consortium in
-                var importer = try Importer(directory, mapping, reader, people, consortium, rejects)
+            let speaker = try Importer.speaker(mapping, directory)
+            totals = try directory.withChain(node, .sendMany(speaker: speaker)) { chain in
+                var importer = try Importer(directory, mapping, reader, people, chain, rejects)
                 return try importer.run(bar, stop) { console.note($0) }
             }
             try rejects.finish()
@@ -57,8 +61,8 @@ enum ImportCommand {
 }
 
 /// What an import came to.
-struct ImportTotals {
-    struct Sum: Equatable {
+struct ImportTotals: Sendable {
+    struct Sum: Equatable, Sendable {
         var count = 0
         var points: UInt64 = 0
 
@@ -67,10 +71,15 @@ struct ImportTotals {
             self.points += points
         }
 
+        mutating func add(_ other: Sum) {
+            count += other.count
+            points += other.points
+        }
+
         var json: JSONValue { ["count": JSONValue(count), "points": JSONValue(points)] }
     }
 
-    struct ByState: Equatable {
+    struct ByState: Equatable, Sendable {
         /// Orders that earn, whether they were there before or not.
         var orders = Sum()
         /// What this run added.
@@ -79,6 +88,12 @@ struct ImportTotals {
         var voided = Sum()
         /// Orders that were vested before and are cancelled now.
         var clawedBack = Sum()
+
+        mutating func add(_ other: ByState) {
+            for part in [\ByState.orders, \.vested, \.pending, \.voided, \.clawedBack] {
+                self[keyPath: part].add(other[keyPath: part])
+            }
+        }
 
         var members: [JSONValue.Member] {
             [
@@ -99,6 +114,15 @@ struct ImportTotals {
     mutating func count(_ order: Order, _ path: WritableKeyPath<ByState, Sum>) {
         all[keyPath: path].add(order.points)
         units[order.unit, default: ByState()][keyPath: path].add(order.points)
+    }
+
+    mutating func add(_ other: ImportTotals) {
+        all.add(other.all)
+        for (unit, states) in other.units { units[unit, default: ByState()].add(states) }
+        nothingEarned += other.nothingEarned
+        rejected += other.rejected
+        already += other.already
+        stopped = stopped || other.stopped
     }
 
     var json: JSONValue {

@@ -1,41 +1,52 @@
 import Canonical
 import Concurrency
 import Crypto
-import Glibc
 import Intake
 import JSON
 import Ledger
-import Node
 import Registrar
-import Storage
 import Terminal
 import Wallet
 
-/// Brings orders onto the chain in batches: accounts first, then accruals, then what has vested or was cancelled since
-/// an earlier run. Every step may be repeated, so a run that was stopped is finished by another.
+/// Brings orders onto the chain in batches, several of which may be under way. A run that was stopped is finished by
+/// another.
+///
+/// The file is read, and people are looked up, in its order and on one thread; a batch then goes its way on a thread
+/// of its own, and batches are counted in the order in which they were read. No more than ``ChainAccess/batchesMax`` of
+/// them are in memory beside the one that is being read.
 struct Importer {
     private let directory: ChainDirectory
     private let mapping: Mapping
     private let reader: OrderReader
     private let people: People
-    private let consortium: Consortium
+    private let chain: any ChainAccess
     private let rejects: RejectsWriter
     private let source: SourceID
     private var totals = ImportTotals()
     private var authors: [OrganisationID: Author] = [:]
+    private var underWay: [UnderWay] = []
 
-    /// Openings are limited by the minute; this long without a single one, a run gives up.
-    private static let openingWaitSecondsMax = 180
+    private struct UnderWay {
+        let result: Waiter<Result<ImportBatch.Result, any Error>>
+        let thread: WorkerThread
+
+        /// What came of it, to be asked for once.
+        func wait() -> Result<ImportBatch.Result, any Error> {
+            thread.join()
+            guard let result = result.wait() else { preconditionFailure("a batch brings its result before it ends") }
+            return result
+        }
+    }
 
     init(
         _ directory: ChainDirectory, _ mapping: Mapping, _ reader: OrderReader, _ people: People,
-        _ consortium: Consortium, _ rejects: RejectsWriter
+        _ chain: any ChainAccess, _ rejects: RejectsWriter
     ) throws {
         self.directory = directory
         self.mapping = mapping
         self.reader = reader
         self.people = people
-        self.consortium = consortium
+        self.chain = chain
         self.rejects = rejects
         source = try Self.source(mapping)
     }
@@ -47,18 +58,37 @@ struct Importer {
         return source
     }
 
-    /// - Parameter note: told where the run has to wait for something.
+    /// The issuer in whose name an import speaks where any will do.
+    static func speaker(_ mapping: Mapping, _ directory: ChainDirectory) throws -> Author {
+        try directory.issuer(OrganisationID(mapping.programs.first?.organisation ?? 1))
+    }
+
+    /// - Parameter note: told where the run has to wait for something, from any thread.
     mutating func run(
-        _ bar: ProgressBar, _ stop: StopRequest, note: (String) -> Void
+        _ bar: ProgressBar, _ stop: StopRequest, note: @escaping @Sendable (String) -> Void
     ) throws -> ImportTotals {
         for program in mapping.programs {
             let id = OrganisationID(program.organisation)
             if authors[id] == nil { authors[id] = try directory.issuer(id) }
         }
         try publishMissing()
+        do {
+            try readAll(bar, stop, note)
+            while !underWay.isEmpty { try finishFirst() }
+        } catch {
+            // What is under way comes to its end: it may stand on the chain.
+            for batch in underWay { _ = batch.wait() }
+            throw error
+        }
+        return totals
+    }
+
+    private mutating func readAll(
+        _ bar: ProgressBar, _ stop: StopRequest, _ note: @escaping @Sendable (String) -> Void
+    ) throws {
         var batch: [Order] = []
         var isAtEnd = false
-        while !stop.isRequested {
+        while !stop.isRequested, !totals.stopped {
             guard let row = try reader.next() else {
                 isAtEnd = true
                 break
@@ -69,44 +99,36 @@ struct Importer {
                 totals.count(order, \.orders)
                 batch.append(order)
                 if batch.count == ListBounds.linesMax {
-                    guard try credit(batch, stop, note) else { return stopped() }
+                    try begin(batch, stop, note)
                     batch = []
                 }
             case .earnsNothing: totals.nothingEarned += 1
-            case .rejected(let reject): try self.reject(reject)
+            case .rejected(let reject):
+                totals.rejected += 1
+                try rejects.write(reject)
             }
         }
-        guard batch.isEmpty ? true : try credit(batch, stop, note), isAtEnd else { return stopped() }
-        return totals
-    }
-
-    private mutating func stopped() -> ImportTotals {
-        totals.stopped = true
-        return totals
-    }
-
-    private mutating func reject(_ reject: Reject) throws {
-        totals.rejected += 1
-        try rejects.write(reject)
+        if !batch.isEmpty, !totals.stopped { try begin(batch, stop, note) }
+        if !isAtEnd { totals.stopped = true }
     }
 
     // MARK: Programs
 
     private func publishMissing() throws {
         for program in mapping.programs {
-            guard let wanted = try Self.missing(program, of: mapping, in: consortium.first.blocks) else { continue }
+            guard let wanted = try Self.missing(program, of: mapping, in: chain) else { continue }
             let issuer = OrganisationID(program.organisation)
-            _ = try Submission.receipt(submit([.publish(wanted, issuer: issuer)], issuer)())
+            _ = try chain.submit([.publish(wanted, issuer: issuer)], by: [authors[issuer]!])
         }
     }
 
     /// The program as it is to be published; nil where the chain has its unit.
     /// - Throws: where the chain has a unit of that code that is not this one.
     static func missing(
-        _ program: Mapping.Program, of mapping: Mapping, in tables: BlockStore
+        _ program: Mapping.Program, of mapping: Mapping, in chain: any ChainAccess
     ) throws -> Program? {
         let wanted = try ledgerProgram(program, of: mapping)
-        guard let unit = try tables.unit(wanted.unit) else { return wanted }
+        guard let unit = try chain.unit(wanted.unit) else { return wanted }
         func require(_ isSame: Bool, _ what: String, _ there: String, _ here: String) throws {
             guard !isSame else { return }
             throw CommandError(
@@ -116,7 +138,7 @@ struct Importer {
         }
         let issuer = OrganisationID(program.organisation)
         try require(unit.issuer == issuer, "the issuer", "\(unit.issuer)", "\(issuer)")
-        try require(unit.decimals == wanted.decimals, "decimals", "\(unit.decimals)", "\(wanted.decimals)")
+        try require(unit.decimals == Int(wanted.decimals), "decimals", "\(unit.decimals)", "\(wanted.decimals)")
         try require(unit.currency == wanted.currency, "the currency", unit.currency, wanted.currency)
         return nil
     }
@@ -144,168 +166,37 @@ struct Importer {
 
     // MARK: Batches
 
-    /// Answers false where the run was stopped while it waited; nothing of these orders stands on the chain then.
-    private mutating func credit(_ orders: [Order], _ stop: StopRequest, _ note: (String) -> Void) throws -> Bool {
-        guard let accounts = try open(orders, stop, note) else { return false }
-        let accrued = try accrue(orders, accounts)
-        try settle(orders, accrued)
-        return true
-    }
-
-    /// Sees to it that everybody has an account; answers each order's, or nil where the run was stopped.
-    private mutating func open(
-        _ orders: [Order], _ stop: StopRequest, _ note: (String) -> Void
-    ) throws -> [AccountID]? {
+    /// Sends a batch on its way, once there is room for it.
+    private mutating func begin(
+        _ orders: [Order], _ stop: StopRequest, _ note: @escaping @Sendable (String) -> Void
+    ) throws {
+        while underWay.count >= chain.batchesMax { try finishFirst() }
+        guard !totals.stopped else { return }
         // An unclaimed account takes only the points of who opened it, so a person has one with each issuer.
-        let persons = orders.map { "\(issuer(of: $0).number)/\($0.person)" }
+        let persons = orders.map { "\(ImportBatch.issuer(of: $0, in: mapping).number)/\($0.person)" }
         let assigned = try people.accounts(for: persons, source: mapping.source)
-        var missing: [OrganisationID: [AccountID]] = [:]
+        var unopened: [OrganisationID: [AccountID]] = [:]
         var seen: Set<AccountID> = []
         for (order, assignment) in zip(orders, assigned) where !assignment.isOpened {
             let account = AccountID(bytes: assignment.account)
-            if seen.insert(account).inserted { missing[issuer(of: order), default: []].append(account) }
-        }
-        for (organisation, accounts) in missing.sorted(by: { $0.key < $1.key }) {
-            guard try open(accounts, organisation, stop, note) else { return nil }
-            try people.markOpened(accounts.map(\.bytes))
-        }
-        return assigned.map { AccountID(bytes: $0.account) }
-    }
-
-    private func open(
-        _ accounts: [AccountID], _ organisation: OrganisationID, _ stop: StopRequest, _ note: (String) -> Void
-    ) throws -> Bool {
-        var left = accounts
-        var secondsWaited = 0
-        while secondsWaited < Self.openingWaitSecondsMax {
-            let list = OpenList(
-                organisation: organisation, lines: left.map { OpenLine(account: $0, credential: nil) })
-            let (receipt, _) = try Submission.receipt(submit([.open(list)], organisation)())
-            guard case .lines(_, let exceptions)? = receipt.outcomes.first else { return true }
-            let refused = exceptions.filter { $0.result.isRefusal }
-            if let other = refused.first(where: { $0.result != .openingsTooMany }) {
-                throw Submission.refusal(other.result)
-            }
-            if refused.isEmpty { return true }
-            if refused.count < left.count {
-                note(
-                    "\(organisation) has opened as many accounts as this chain allows it in a minute "
-                        + "(\(consortium.genesis.parameters.openingsPerMinuteMax)); waiting with \(refused.count).")
-                secondsWaited = 0
-            }
-            left = refused.map { left[Int($0.index)] }
-            secondsWaited += 1
-            if stop.wait(milliseconds: 1000) { return false }
-        }
-        throw Submission.refusal(.openingsTooMany)
-    }
-
-    /// Accrues all orders, a transaction a unit; answers each order's result.
-    private mutating func accrue(_ orders: [Order], _ accounts: [AccountID]) throws -> [ResultCode] {
-        try perUnit(Array(orders.indices), orders) { unit, indices in
-            .accrue(
-                AccrueList(
-                    unit: unit,
-                    lines: indices.map {
-                        AccrualLine(
-                            account: accounts[$0], key: key(orders[$0]), amount: orders[$0].points,
-                            pending: orders[$0].state != .vested)
-                    }))
-        }
-    }
-
-    /// Brings accruals to the state that the file gives them.
-    private mutating func settle(_ orders: [Order], _ accrued: [ResultCode]) throws {
-        var toVest: [Int] = []
-        var toVoid: [Int] = []
-        for (index, order) in orders.enumerated() {
-            guard !accrued[index].isRefusal else {
-                try reject(order, accrued[index])
-                continue
-            }
-            let isNew = accrued[index] == .done
-            switch order.state {
-            case .vested where isNew: totals.count(order, \.vested)
-            case .vested: toVest.append(index)
-            case .pending where isNew: totals.count(order, \.pending)
-            case .pending: totals.already += 1
-            case .voided: toVoid.append(index)
+            if seen.insert(account).inserted {
+                unopened[ImportBatch.issuer(of: order, in: mapping), default: []].append(account)
             }
         }
-        let vested = try perUnit(toVest, orders) { .vest(totalList($0, $1, orders)) }
-        for (result, index) in zip(vested, toVest) {
-            switch result {
-            case .done: totals.count(orders[index], \.vested)
-            case .exists: totals.already += 1
-            default: try reject(orders[index], result)
-            }
-        }
-        let voided = try perUnit(toVoid, orders) { .void(totalList($0, $1, orders)) }
-        var toClaw: [Int] = []
-        for (result, index) in zip(voided, toVoid) {
-            switch result {
-            case .done: totals.count(orders[index], \.voided)
-            case .exists: totals.already += 1
-            // It had vested before it was cancelled.
-            case .totalAboveAmount: toClaw.append(index)
-            default: try reject(orders[index], result)
-            }
-        }
-        let clawed = try perUnit(toClaw, orders) { .clawBack(totalList($0, $1, orders)) }
-        for (result, index) in zip(clawed, toClaw) {
-            switch result {
-            case .done: totals.count(orders[index], \.clawedBack)
-            case .exists: totals.already += 1
-            default: try reject(orders[index], result)
-            }
-        }
+        let batch = ImportBatch(
+            chain: chain, mapping: mapping, source: source, fileName: reader.fileName, authors: authors, orders: orders,
+            accounts: assigned.map { AccountID(bytes: $0.account) }, unopened: unopened, stop: stop, note: note)
+        let waiter = Waiter<Result<ImportBatch.Result, any Error>>()
+        underWay.append(
+            UnderWay(result: waiter, thread: WorkerThread { waiter.fulfil(Result { try batch.run() }) }))
     }
 
-    private mutating func reject(_ order: Order, _ result: ResultCode) throws {
-        let text = result.text.map { "\($0.name): \($0.english) \($0.chinese)" } ?? result.name
-        try reject(
-            Reject(
-                file: reader.fileName, line: order.line, reason: text,
-                record: String(decoding: order.order, as: UTF8.self)))
-    }
-
-    /// Sends one list a unit, all of them before the first answer is awaited; results in the order of `indices`.
-    private func perUnit(
-        _ indices: [Int], _ orders: [Order], _ operation: (UnitCode, [Int]) -> Operation
-    ) throws -> [ResultCode] {
-        let groups = Dictionary(grouping: indices.indices) { orders[indices[$0]].unit }.sorted { $0.key < $1.key }
-        var results = [ResultCode](repeating: .done, count: indices.count)
-        var waiting: [(positions: [Int], answer: () -> Answer)] = []
-        for (unit, positions) in groups {
-            let sent = try submit(
-                [operation(UnitCode(unit)!, positions.map { indices[$0] })], issuer(of: orders[indices[positions[0]]]))
-            waiting.append((positions, sent))
-        }
-        for (positions, answer) in waiting {
-            let (receipt, _) = try Submission.receipt(answer())
-            guard case .lines(_, let exceptions)? = receipt.outcomes.first else { continue }
-            for exception in exceptions { results[positions[Int(exception.index)]] = exception.result }
-        }
-        return results
-    }
-
-    private func totalList(_ unit: UnitCode, _ indices: [Int], _ orders: [Order]) -> TotalList {
-        TotalList(unit: unit, lines: indices.map { TotalLine(key: key(orders[$0]), total: orders[$0].points) })
-    }
-
-    private func key(_ order: Order) -> NaturalKey { NaturalKey(source: source, order: order.order) }
-
-    private func issuer(of order: Order) -> OrganisationID {
-        OrganisationID(mapping.program(order.unit)?.organisation ?? 1)
-    }
-
-    /// Sends a transaction; the answer is waited for when it is asked for.
-    private func submit(_ operations: [Operation], _ organisation: OrganisationID) throws -> () -> Answer {
-        let transaction = Transaction.signed(
-            operations, by: [authors[organisation]!], genesis: consortium.genesisHash, now: wallClockMilliseconds())
-        let waiter = Waiter<Answer>()
-        consortium.first.submit(transaction) { waiter.fulfil($0) }
-        return { waiter.wait() ?? .refused(.halted) }
+    /// Waits for the batch that was begun first, and counts what came of it.
+    private mutating func finishFirst() throws {
+        let result = try underWay.removeFirst().wait().get()
+        try people.markOpened(result.opened.map(\.bytes))
+        for reject in result.rejects { try rejects.write(reject) }
+        totals.add(result.totals)
     }
 }
 
@@ -313,23 +204,27 @@ struct Importer {
 struct DryRun {
     private let mapping: Mapping
     private let reader: OrderReader
-    private let tables: BlockStore
+    private let chain: any ChainAccess
     private let source: SourceID
 
+    /// Orders that are looked up together.
+    private static let ordersMax = 1024
+
     /// - Throws: what an import would be refused for before its first order.
-    init(_ directory: ChainDirectory, _ mapping: Mapping, _ reader: OrderReader, _ tables: BlockStore) throws {
+    init(_ directory: ChainDirectory, _ mapping: Mapping, _ reader: OrderReader, _ chain: any ChainAccess) throws {
         for program in mapping.programs {
             try directory.checkIssuer(OrganisationID(program.organisation))
-            _ = try Importer.missing(program, of: mapping, in: tables)
+            _ = try Importer.missing(program, of: mapping, in: chain)
         }
         self.mapping = mapping
         self.reader = reader
-        self.tables = tables
+        self.chain = chain
         source = try Importer.source(mapping)
     }
 
     func run(_ bar: ProgressBar, _ stop: StopRequest) throws -> ImportTotals {
         var totals = ImportTotals()
+        var orders: [Order] = []
         while let row = try reader.next() {
             if stop.isRequested {
                 totals.stopped = true
@@ -339,20 +234,35 @@ struct DryRun {
             switch row {
             case .order(let order):
                 totals.count(order, \.orders)
-                let issuer = OrganisationID(mapping.program(order.unit)?.organisation ?? 1)
-                if try tables.accepted(NaturalKey(source: source, order: order.order), issuer: issuer) != nil {
-                    totals.already += 1
-                } else {
-                    switch order.state {
-                    case .vested: totals.count(order, \.vested)
-                    case .pending: totals.count(order, \.pending)
-                    case .voided: totals.count(order, \.voided)
-                    }
+                orders.append(order)
+                if orders.count == Self.ordersMax {
+                    try count(orders, &totals)
+                    orders = []
                 }
             case .earnsNothing: totals.nothingEarned += 1
             case .rejected: totals.rejected += 1
             }
         }
+        try count(orders, &totals)
         return totals
+    }
+
+    private func count(_ orders: [Order], _ totals: inout ImportTotals) throws {
+        guard !orders.isEmpty else { return }
+        let areThere = try chain.areAccrued(
+            orders.map {
+                (
+                    NaturalKey(source: source, order: $0.order), UnitCode($0.unit)!,
+                    ImportBatch.issuer(of: $0, in: mapping)
+                )
+            })
+        for (order, isThere) in zip(orders, areThere) {
+            switch order.state {
+            case _ where isThere: totals.already += 1
+            case .vested: totals.count(order, \.vested)
+            case .pending: totals.count(order, \.pending)
+            case .voided: totals.count(order, \.voided)
+            }
+        }
     }
 }

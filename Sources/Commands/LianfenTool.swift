@@ -4,6 +4,7 @@ import JSON
 import SQLite
 import Storage
 import Terminal
+import Wallet
 
 /// The command-line tool.
 public enum LianfenTool {
@@ -24,6 +25,8 @@ public enum LianfenTool {
     /// What errors of the rooms below mean to a person.
     private static func explain(_ error: any Error) -> CommandError? {
         switch error {
+        case let error as LedgerRefusal: Submission.explain(error)
+        case let error as NodeClientError: Submission.explain(error)
         case let error as StorageError:
             CommandError(
                 code: "storage-\(error.code.rawValue)", field: error.place, reason: error.reason, exit: .environment)

@@ -21,9 +21,10 @@ enum ProofCommands {
             .string("unit", placeholder: "UNIT", help: "unit code"),
             .string("transaction", placeholder: "ID", help: "transaction id, 64 hexadecimal digits"),
             Passphrase.option,
-        ]
+        ] + NodeOption.options
     ) { parsed, console in
-        let directory = try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
+        let node = try NodeOption(parsed)
+        let directory = try NodeOption.directory(parsed)
         let proof: Proof
         if let text = parsed.text("transaction") {
             guard parsed.text("account") == nil, parsed.text("unit") == nil else {
@@ -36,8 +37,8 @@ enum ProofCommands {
                     code: "transaction-invalid", field: "--transaction", reason: "an id has 64 hexadecimal digits",
                     exit: .usage)
             }
-            proof = try directory.withTables { tables in
-                guard let proof = try tables.receiptProof(id, genesis: directory.genesisHash) else {
+            proof = try directory.withChain(node, .read) { chain in
+                guard let proof = try chain.receiptProof(id) else {
                     throw CommandError(
                         code: "transaction-unknown", field: "--transaction",
                         reason: "no certified block holds this transaction")
@@ -52,20 +53,16 @@ enum ProofCommands {
             }
             let id = try Wallets(directory).account(account)
             let code = try Wallets.unit(unit)
-            // From the tables, so that it also works beside a running node. Before the first certificate there is
-            // nothing to prove, and a node has to run for a moment.
-            proof =
-                try directory.withTables { try $0.balanceProof(id, code, genesis: directory.genesis) }
-                ?? directory.withConsortium { consortium in
-                    try Wallets.waitUntilCertified(consortium)
-                    guard case .proof(let proof) = consortium.first.prove(id, code) else {
-                        throw CommandError(code: "halted", reason: "the node stopped before it could prove anything")
-                    }
-                    return proof
+            if let found = try directory.withChain(node, .read, { try $0.balanceProof(id, code) }) {
+                proof = found
+            } else {
+                proof = try directory.withConsortium {
+                    try LocalChain(directory, running: $0).balanceProof(id, code)!
                 }
+            }
         }
         if let text = parsed.text("unit"), let code = UnitCode(text),
-            try directory.withTables({ try $0.unit(code) }) == nil
+            try directory.withChain(node, .read, { try $0.unit(code) }) == nil
         {
             console.note("This chain has no unit \(code); the proof says that the account holds none of it.")
         }

@@ -12,11 +12,16 @@ import Wallet
 enum WalletCommands {
     static let command = Command(
         "wallet", "make accounts, look at balances, send and redeem points",
-        options: [.path("dir", placeholder: "DIR", .required, help: "the chain's directory"), Passphrase.option],
+        details: """
+            Wallets and keys lie in a directory. With --node the chain is that of a node somewhere, which is pinned by \
+            the genesis; without it, it is the one that lives in the directory.
+            """,
+        options: [.path("dir", placeholder: "DIR", .required, help: "the chain's directory"), Passphrase.option]
+            + NodeOption.options,
         subcommands: [new, show, balance, send, redeem, receipts])
 
     private static func directory(_ parsed: Parsed) throws -> ChainDirectory {
-        try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
+        try NodeOption.directory(parsed)
     }
 
     private static let new = Command(
@@ -35,18 +40,15 @@ enum WalletCommands {
         let issuer = try directory.issuer(organisation)
         let key = SecretKey()
         let account = AccountID.random()
-        let place = try directory.withConsortium { consortium in
+        let place = try directory.withChain(NodeOption(parsed), .send(speaker: issuer)) { chain in
             // The key first: an account without its key would be lost, a key without its account is only a file.
             try wallets.store(name, account, key)
             let open = OpenList(
                 organisation: organisation, lines: [OpenLine(account: account, credential: key.publicKey)], all: true)
-            let answer = consortium.first.submit(
-                Transaction.signed(
-                    [.open(open)], by: [issuer], genesis: consortium.genesisHash, now: wallClockMilliseconds()))
-            do { return try Submission.receipt(answer).place } catch {
-                // What a certified block refused is not there. Without a receipt it may still come, and needs its key.
-                if case .receipt = answer { try wallets.remove(name) }
-                throw error
+            do { return try chain.submit([.open(open)], by: [issuer]).place } catch let refusal as LedgerRefusal {
+                // What the ledger refused is not there. After any other error it may still come, and needs its key.
+                try wallets.remove(name)
+                throw refusal
             }
         }
         console.answer(
@@ -84,41 +86,29 @@ enum WalletCommands {
     ) { parsed, console in
         let directory = try directory(parsed)
         let id = try Wallets(directory).account(parsed.requiredText("ACCOUNT"))
-        return try directory.withTables { tables in
-            let height = try tables.height()
-            guard let account = try tables.account(id) else { throw Submission.refusal(.accountUnknown) }
-            let units = try Dictionary(uniqueKeysWithValues: tables.units().map { ($0.code, $0) })
-            let holdings = try tables.holdings(id)
-            var lines: [String] = []
-            var items: [JSONValue] = []
-            for (code, holding) in holdings {
-                let summary = holding.summary
-                let decimals = Int(units[code]?.decimals ?? 0)
-                func shown(_ amount: UInt64) -> String { AmountText.show(amount, decimals: decimals) }
-                lines.append(
-                    "\(code): \(shown(summary.available)) available, \(shown(summary.held)) held, "
-                        + "\(shown(summary.pending)) pending, \(shown(summary.debt)) owed")
-                items.append(item(code, summary, holding.lots))
-            }
-            let root = try tables.header(height)?.state.description ?? ""
-            console.answer(
-                [
-                    "account": .string(id.description), "height": JSONValue(height), "stateRoot": .string(root),
-                    "claimed": .bool(account.claimed), "frozen": .bool(account.frozen != .no),
-                    "holdings": .array(items),
-                ],
-                text: (lines.isEmpty ? ["No points."] : lines).joined(separator: "\n") + "\nAt height \(height).")
-            return .ok
+        let holdings = try directory.withChain(NodeOption(parsed), .read) { try $0.holdings(of: id) }
+        let lines = holdings.items.map { item in
+            func shown(_ amount: UInt64) -> String { AmountText.show(amount, decimals: item.decimals) }
+            return "\(item.unit): \(shown(item.available)) available, \(shown(item.held)) held, "
+                + "\(shown(item.pending)) pending, \(shown(item.debt)) owed"
         }
+        console.answer(
+            [
+                "account": .string(id.description), "height": JSONValue(holdings.height),
+                "stateRoot": .string(holdings.stateRoot), "claimed": .bool(holdings.claimed),
+                "frozen": .bool(holdings.isFrozen), "holdings": .array(holdings.items.map(json)),
+            ],
+            text: (lines.isEmpty ? ["No points."] : lines).joined(separator: "\n") + "\nAt height \(holdings.height).")
+        return .ok
     }
 
-    private static func item(_ code: UnitCode, _ summary: HoldingSummary, _ lots: [Lot]) -> JSONValue {
+    private static func json(_ item: AccountHoldings.Item) -> JSONValue {
         [
-            "unit": .string(code.description), "available": .string(String(summary.available)),
-            "held": .string(String(summary.held)), "pending": .string(String(summary.pending)),
-            "debt": .string(String(summary.debt)),
+            "unit": .string(item.unit.description), "available": .string(String(item.available)),
+            "held": .string(String(item.held)), "pending": .string(String(item.pending)),
+            "debt": .string(String(item.debt)),
             "lots": .array(
-                lots.map {
+                item.lots.map {
                     [
                         "remaining": .string(String($0.remaining)), "held": .string(String($0.held)),
                         "expiry": $0.terms.expiry == LotTerms.noExpiry ? .null : JSONValue($0.terms.expiry),
@@ -171,27 +161,19 @@ enum WalletCommands {
         let author = try Wallets(directory).author(parsed.requiredText("from"))
         guard case .account(let from) = author.party else { preconditionFailure("a wallet speaks for an account") }
         let unit = try Wallets.unit(parsed.requiredText("unit"))
-        return try directory.withConsortium { consortium in
-            guard let row = try consortium.first.blocks.unit(unit) else { throw Submission.refusal(.unitUnknown) }
-            let amount = try AmountText.parse(parsed.requiredText("amount"), decimals: Int(row.decimals))
-            let (receipt, place) = try submit([operation(from, unit, amount)], [author], consortium)
+        return try directory.withChain(NodeOption(parsed), .send(speaker: author)) { chain in
+            guard let facts = try chain.unit(unit) else { throw LedgerRefusal(.unitUnknown) }
+            let amount = try AmountText.parse(parsed.requiredText("amount"), decimals: facts.decimals)
+            let done = try chain.submit([operation(from, unit, amount)], by: [author])
             console.answer(
                 [
-                    "transaction": .string(receipt.transaction.description), "height": JSONValue(place.height),
-                    "result": .string(receipt.result.name),
+                    "transaction": .string(done.receipt.transaction.description),
+                    "height": JSONValue(done.place.height),
+                    "result": .string(done.receipt.result.name),
                 ],
-                text: "Done at height \(place.height): transaction \(receipt.transaction).")
+                text: "Done at height \(done.place.height): transaction \(done.receipt.transaction).")
             return .ok
         }
-    }
-
-    private static func submit(
-        _ operations: [Operation], _ authors: [Author], _ consortium: Consortium
-    ) throws -> (receipt: Receipt, place: Place) {
-        try Submission.receipt(
-            consortium.first.submit(
-                Transaction.signed(
-                    operations, by: authors, genesis: consortium.genesisHash, now: wallClockMilliseconds())))
     }
 
     private static let receipts = Command(
@@ -202,8 +184,8 @@ enum WalletCommands {
     ) { parsed, console in
         let directory = try directory(parsed)
         let id = try Wallets(directory).account(parsed.requiredText("ACCOUNT"))
-        let found = try directory.withTables {
-            try History.of(id, in: $0, genesis: directory.genesis, max: parsed.requiredNumber("last"))
+        let found = try directory.withChain(NodeOption(parsed), .read) {
+            try $0.history(of: id, max: parsed.requiredNumber("last"))
         }
         console.answer(
             .array(

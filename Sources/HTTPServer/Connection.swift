@@ -3,8 +3,8 @@ import Glibc
 
 /// One client's connection, as the server's threads and the one of the deadlines see it.
 ///
-/// `@unchecked Sendable` is true because `incoming` is touched only by the daemon's thread that owns the connection, and
-/// everything else is constant or under its lock.
+/// `@unchecked Sendable` is true because `incoming` is touched only by the daemon's thread that owns the connection,
+/// and everything else is constant or under its lock.
 @safe final class Connection: @unchecked Sendable {
     enum Phase {
         /// The head of a request is awaited or coming.

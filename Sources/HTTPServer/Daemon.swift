@@ -5,11 +5,12 @@ import Synchronization
 
 /// libmicrohttpd with our callbacks, and the thread that runs it.
 ///
-/// The library has threads of its own, but in version 0.9.75 they fall asleep on work: where exactly as many sockets are
-/// ready as it asks the system for at once, 128, it waits for more before it serves them. Run from outside it never waits.
+/// The library has threads of its own, but in version 0.9.75 they fall asleep on work: where exactly as many sockets
+/// are ready as it asks the system for at once, 128, it waits for more before it serves them. Run from outside it never
+/// waits.
 ///
-/// `@unchecked Sendable` is true because `handle` is written before the thread starts, and used by that thread alone until
-/// it has ended; `hasOpened` is the thread's too, and the rest is constant or locked.
+/// `@unchecked Sendable` is true because `handle` is written before the thread starts, and used by that thread alone
+/// until it has ended; `hasOpened` is the thread's too, and the rest is constant or locked.
 @safe final class Daemon: @unchecked Sendable {
     /// Ciphers and versions: what is safe today, and nothing before TLS 1.2.
     private static let tlsPriorities = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
@@ -43,8 +44,8 @@ import Synchronization
             // Whoever stops this object, which its owner has to do, ends all calls.
             context: Unmanaged.passUnretained(self).toOpaque())
         let tls = core.configuration.tls
-        // A head of the allowed size, what the daemon notes about its fields, and the head of the answer. Not more, since
-        // a connection that has served one request has touched all of it.
+        // A head of the allowed size, what the daemon notes about its fields, and the head of the answer. Not more,
+        // since a connection that has served one request has touched all of it.
         let poolBytes = core.configuration.headBytesMax + (8 << 10)
         let certificate = tls.map { $0.certificate.map(CChar.init(bitPattern:)) + [0] }
         let key = tls.map { $0.key.map(CChar.init(bitPattern:)) + [0] }
@@ -65,10 +66,18 @@ import Synchronization
         ring()
     }
 
+    /// Puts a connection aside; on the daemon's thread.
+    func suspend(_ connection: OpaquePointer) {
+        core.counters.suspended.wrappingAdd(1, ordering: .relaxed)
+        unsafe MHD_suspend_connection(connection)
+    }
+
     /// Takes a connection up again that was put aside; from any thread, once each time.
     func resume(_ connection: OpaquePointer) {
         unsafe MHD_resume_connection(connection)
         ring()
+        // The last use of this object: stopping waits for it.
+        core.counters.suspended.wrappingSubtract(1, ordering: .releasing)
     }
 
     private func ring() {

@@ -75,8 +75,8 @@ final class Deadlines: Sendable {
     private static func look(at shared: inout Connection.Shared, now: UInt64) {
         guard let state = information(shared.descriptor) else { return }
         if state.is_open == 0 {
-            // The daemon misses a farewell that comes together with bytes. Seen twice without progress in between, since
-            // the bytes may be a request that is still to be read.
+            // The daemon misses a farewell that comes together with bytes. Seen twice without progress in between,
+            // since the bytes may be a request that is still to be read.
             if shared.goneSince == shared.since { return Connection.dismiss(&shared, with: nil) }
             shared.goneSince = shared.since
         }

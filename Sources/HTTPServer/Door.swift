@@ -10,8 +10,8 @@ final class Door: Sendable {
     /// Clients taken in before the sockets that linger are looked at again.
     private static let acceptsMax = 64
     private static let backlog: Int32 = 4096
-    /// What the system keeps of a connection in each direction, which it doubles: at a round trip of 50 ms still over two
-    /// megabytes a second.
+    /// What the system keeps of a connection in each direction, which it doubles: at a round trip of 50 ms still over
+    /// two megabytes a second.
     private static let bufferBytes: Int32 = 64 << 10
     /// How often the door looks up when nobody knocks, for what lingers and for the end.
     private static let lookMilliseconds: Int32 = 50

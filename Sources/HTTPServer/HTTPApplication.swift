@@ -1,5 +1,5 @@
-/// What a server serves. All of it is called on threads of the server and must not block: what takes longer answers later
-/// through the exchange.
+/// What a server serves. All of it is called on threads of the server and must not block: what takes longer answers
+/// later through the exchange.
 public protocol HTTPApplication: Sendable {
     /// One whole request. It is answered through `exchange`, now or later, from any thread.
     func handle(_ request: HTTPRequest, _ exchange: HTTPExchange)

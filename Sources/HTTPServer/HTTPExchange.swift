@@ -1,4 +1,3 @@
-import CMicroHTTPD
 import Concurrency
 
 /// One request's way to its answer. The first answer wins; whatever comes later is told so.
@@ -87,7 +86,7 @@ import Concurrency
             }
             // Under the lock, so that an answer from another thread cannot resume what is not suspended yet.
             state.isSuspended = true
-            unsafe MHD_suspend_connection(connection)
+            unsafe daemon.suspend(connection)
             return nil
         }
     }

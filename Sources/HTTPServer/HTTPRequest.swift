@@ -33,13 +33,13 @@ public struct HTTPRequest: Sendable {
     public var path: String { String(decoding: head.path, as: UTF8.self) }
 
     /// The segments of the path between slashes, decoded: none for `/`, an empty last one where the path ends with a
-    /// slash. Nil where an escape is broken, where the text is not UTF-8 or holds a zero byte, or where the path does not
-    /// begin with a slash.
+    /// slash. Nil where an escape is broken, where the text is not UTF-8 or holds a zero byte, or where the path does
+    /// not begin with a slash.
     /// - Complexity: the length of the path, at each call.
     public var segments: [String]? { URICoding.segments(head.path) }
 
-    /// The parameters after `?`, decoded, in their order; `+` stands for a space; the value is nil where there is no `=`.
-    /// Nil where an escape is broken, or where the text is not UTF-8 or holds a zero byte.
+    /// The parameters after `?`, decoded, in their order; `+` stands for a space; the value is nil where there is no
+    /// `=`. Nil where an escape is broken, or where the text is not UTF-8 or holds a zero byte.
     /// - Complexity: the length of the query, at each call.
     public var query: [(name: String, value: String?)]? { URICoding.parameters(head.query) }
 

@@ -2,8 +2,8 @@ import Concurrency
 import Glibc
 import Synchronization
 
-/// An HTTP/1.1 server over libmicrohttpd that bounds everything a client can make it hold: connections, streams, bodies,
-/// heads, answers, and the time for each of them.
+/// An HTTP/1.1 server over libmicrohttpd that bounds everything a client can make it hold: connections, streams,
+/// bodies, heads, answers, and the time for each of them.
 ///
 /// Requests are handled on the daemon's threads, one a core. What the application answers at once goes out without
 /// another thread; what it answers later costs no thread while it waits.
@@ -125,6 +125,9 @@ public final class HTTPServer: Sendable {
         parkingThread.join()
         for daemon in daemons { daemon.end() }
         for thread in threads.withLock({ $0.daemons }) { thread.join() }
+        // An answer that has won may not have taken its connection up yet: the daemon aborts if it is stopped before
+        // that.
+        while core.counters.suspended.load(ordering: .acquiring) > 0 { usleep(500) }
         for daemon in daemons { daemon.stop() }
         core.lingering.close()
     }

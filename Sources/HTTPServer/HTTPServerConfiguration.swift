@@ -30,8 +30,8 @@ public struct HTTPServerConfiguration: Sendable {
     public var bodiesBytesMax = 64 << 20
     /// Bytes of all answers of more than a kibibyte that have not gone yet; shared ones and streams are not counted.
     public var answersBytesMax = 64 << 20
-    /// Bytes of one head: target, names and values. One that is a little larger is refused in the application's form, one
-    /// that does not fit into the connection's memory (this and 8 KiB) in the library's own.
+    /// Bytes of one head: target, names and values. One that is a little larger is refused in the application's form,
+    /// one that does not fit into the connection's memory (this and 8 KiB) in the library's own.
     public var headBytesMax = 16 << 10
     /// Fields of one head.
     public var headFieldsMax = 100

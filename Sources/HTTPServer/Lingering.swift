@@ -1,8 +1,9 @@
 import Concurrency
 import Glibc
 
-/// Sockets that we are done with, while their clients may still be sending: closed at once, they would answer that with a
-/// reset, which can take the last answer away from a client that has not read it yet. So they are read empty for a second.
+/// Sockets that we are done with, while their clients may still be sending: closed at once, they would answer that with
+/// a reset, which can take the last answer away from a client that has not read it yet. So they are read empty for a
+/// second.
 final class Lingering: Sendable {
     /// More than these are closed at once.
     static let countMax = 512

@@ -8,8 +8,8 @@ extension ServerCore {
     private static let uncountedBytesMax = 1 << 10
     /// Larger answers are handed on in pieces of this size, so that a client that does not read holds one piece.
     private static let pieceBytes = 16 << 10
-    /// The send buffer of a stream's socket, which the system doubles: a client that does not read holds this much of the
-    /// system's memory.
+    /// The send buffer of a stream's socket, which the system doubles: a client that does not read holds this much of
+    /// the system's memory.
     private static let streamSendBytes: Int32 = 16 << 10
 
     /// Gives an answer to the daemon; on the connection's thread.

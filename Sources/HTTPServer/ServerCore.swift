@@ -76,8 +76,8 @@ final class ServerCore: Sendable {
         _ = connection.enter(.head)
     }
 
-    /// The daemon's call for a request: once with its head, then with its body, once more at the end, and again when it is
-    /// resumed.
+    /// The daemon's call for a request: once with its head, then with its body, once more at the end, and again when it
+    /// is resumed.
     func handle(
         _ connection: Connection, _ daemon: OpaquePointer, method: UnsafePointer<CChar>,
         version: UnsafePointer<CChar>, data: UnsafeRawBufferPointer, taken: UnsafeMutablePointer<Int>

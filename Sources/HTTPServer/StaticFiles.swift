@@ -1,7 +1,7 @@
 /// Files that do not change while the program runs, such as its pages, answered from memory.
 ///
-/// Each has an entity tag, a form in gzip made once at the start where that is smaller, and the headers that keep a page
-/// from loading or being framed by what is not ours.
+/// Each has an entity tag, a form in gzip made once at the start where that is smaller, and the headers that keep a
+/// page from loading or being framed by what is not ours.
 public struct StaticFiles: Sendable {
     public struct File: Sendable {
         /// As in the address, with its slash: `/index.html`.
@@ -9,7 +9,8 @@ public struct StaticFiles: Sendable {
         /// The media type, with its character set.
         public let type: String
         public let bytes: [UInt8]
-        /// How long a client may use it without asking, in seconds; 0: it asks each time, and gets 304 if nothing changed.
+        /// How long a client may use it without asking, in seconds; 0: it asks each time, and gets 304 if nothing
+        /// changed.
         public let maxAgeSeconds: Int
 
         public init(path: String, type: String, bytes: [UInt8], maxAgeSeconds: Int = 0) {

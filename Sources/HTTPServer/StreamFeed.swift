@@ -3,8 +3,9 @@ import Synchronization
 
 /// A stream on its way to a client.
 ///
-/// `@unchecked Sendable` is true because `left` is touched only by the daemon's thread of the connection, `isParked` only
-/// under the parking place's lock, and `connection` is resumed only while it is parked; the rest is constant or atomic.
+/// `@unchecked Sendable` is true because `left` is touched only by the daemon's thread of the connection, `isParked`
+/// only under the parking place's lock, and `connection` is resumed only while it is parked; the rest is constant or
+/// atomic.
 @safe final class StreamFeed: @unchecked Sendable {
     private let stream: any HTTPStream
     private let place: ParkingPlace
@@ -53,7 +54,7 @@ import Synchronization
     }
 
     /// Puts the connection aside, on its own thread; and back.
-    func suspend() { unsafe MHD_suspend_connection(connection) }
+    func suspend() { unsafe daemon.suspend(connection) }
     func resume() { unsafe daemon.resume(connection) }
 
     private func take(into buffer: UnsafeMutableRawBufferPointer) -> Int {

@@ -15,6 +15,11 @@ public struct CertifiedHeader: Sendable {
 public struct CertifiedReceipt: Sendable {
     public let receipt: Receipt
     public let place: Place
+
+    public init(receipt: Receipt, place: Place) {
+        self.receipt = receipt
+        self.place = place
+    }
 }
 
 /// A balance that was proved: what it is, of which height, and who signed that height.

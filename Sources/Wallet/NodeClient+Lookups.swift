@@ -7,6 +7,7 @@ public import Wire
 extension NodeClient {
     /// Items of all pages of one call.
     public static let itemsMax = 100_000
+    private static let pagesMax = 10_000
 
     /// What the node says of a transaction; nil where it knows none. With the identity of a party, what that may see.
     public func transaction(_ id: TransactionID) throws(NodeClientError) -> TransactionView? {
@@ -65,13 +66,17 @@ extension NodeClient {
         let paged = form.page()
         var items: [Item] = []
         var cursor: String?
+        var pagesRead = 0
         while true {
             let limit = min(Page<Item>.countMax, max - items.count)
             let rest = cursor.map { "&cursor=\(escaped($0))" } ?? ""
             let page = try read("\(path)?limit=\(limit)\(rest)", needsToken: true).value(paged)
             items += page.items.prefix(limit)
-            // A page without items ends it too, or a wrong node could keep a client going for ever.
-            guard let next = page.next, next != cursor, !page.items.isEmpty, items.count < max else { return items }
+            // A page may be empty and still have a next one; a node that never comes to an end is left.
+            pagesRead += 1
+            guard let next = page.next, next != cursor, items.count < max, pagesRead < Self.pagesMax else {
+                return items
+            }
             cursor = next
         }
     }

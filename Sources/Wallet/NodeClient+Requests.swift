@@ -105,9 +105,17 @@ extension NodeClient {
             .init(rawValue: code),
             answer.optionalText("detail") ?? texts?.optionalText("en") ?? answer.optionalText("title") ?? code,
             chinese: texts?.optionalText("zh"), field: answer.optionalText("field"), isRetryable: isRetryable,
-            refusal: answer.optionalInteger("number").flatMap { UInt16(exactly: $0) }.map(ResultCode.init(rawValue:)),
+            refusal: refusal(answer, code, response.status),
             operation: answer.optionalInteger("operation"), line: answer.optionalInteger("line"),
             status: response.status, retryAfterMilliseconds: asked, mayHaveArrived: mayHaveArrived)
+    }
+
+    /// The ledger's refusal by its number; one before the ledger by its name, which is the same.
+    private static func refusal(_ answer: AnswerReader, _ code: String, _ status: Int) -> ResultCode? {
+        if let number = answer.optionalInteger("number").flatMap({ UInt16(exactly: $0) }) {
+            return ResultCode(rawValue: number)
+        }
+        return status == 409 ? ResultCode.texts.first { $0.name == code }?.code : nil
     }
 
     private static let problemBytesMax = 1 << 16

@@ -27,7 +27,11 @@ extension NodeClient {
                 // It is under way: asking again waits at the node.
                 backoff = Backoff()
             } catch {
-                if mayHaveArrived, error.isAboutRepeats, let found = try certified(transaction.id) { return found }
+                if mayHaveArrived, error.isAboutRepeats {
+                    if let found = try certified(transaction.id) { return found }
+                    // By the chain's clock its time is over; what was ordered before may still be on its way.
+                    if error.refusal == .expired { return try learnFate(of: transaction, error) }
+                }
                 mayHaveArrived = mayHaveArrived || error.mayHaveArrived
                 guard error.isRetryable else {
                     guard error.refusal == nil, mayHaveArrived, error.code != .stopped else { throw error }
@@ -133,7 +137,6 @@ extension NodeClient {
 extension NodeClientError {
     /// Refusals that a repeat may meet although the first try took effect.
     fileprivate var isAboutRepeats: Bool {
-        guard let refusal else { return code.rawValue == "expired" || code.rawValue == "duplicate" }
-        return refusal == .expired || refusal == .duplicate || refusal == .nonceUsed
+        refusal == .expired || refusal == .duplicate || refusal == .nonceUsed
     }
 }

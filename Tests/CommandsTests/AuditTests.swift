@@ -1,5 +1,6 @@
 import Foundation
 import Node
+import ServerKit
 import Storage
 import StorageRocksDB
 import Testing

@@ -1,5 +1,6 @@
 import Concurrency
 import Foundation
+import ServerKit
 import Storage
 import StorageRocksDB
 import TestSupport

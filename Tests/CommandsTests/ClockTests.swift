@@ -3,6 +3,7 @@ import Concurrency
 import Glibc
 import Ledger
 import Node
+import ServerKit
 import StorageRocksDB
 import Testing
 import Wallet

@@ -1,5 +1,6 @@
 import Foundation
 import Ledger
+import ServerKit
 import TestSupport
 import Testing
 

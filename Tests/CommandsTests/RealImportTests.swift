@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import ServerKit
 import Storage
 import StorageRocksDB
 import Testing

@@ -3,6 +3,7 @@ import Crypto
 import Foundation
 import Ledger
 import Node
+import ServerKit
 import TestSupport
 import Testing
 import Wallet
@@ -181,11 +182,11 @@ import Wallet
                   | '\(lianfen)' tx show --genesis '\(chain)/genesis'
                 """,
             ]
-            let output = Pipe()
-            process.standardOutput = output
+            let output = try root.write("output", "")
+            process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: output))
             try process.run()
-            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
             process.waitUntilExit()
+            let text = try String(contentsOfFile: output, encoding: .utf8)
             #expect(process.terminationStatus == 0)
             #expect(text.components(separatedBy: "signature good").count == 3, "\(text)")
         }

@@ -1,39 +1,12 @@
 import Foundation
 import Testing
 
-/// Certificates made with the openssl command, and a server of python's that shows them.
+/// A server of python's that shows certificates.
 struct TLSServer {
     let port: Int
     private let process: Process
 
     var url: String { "https://127.0.0.1:\(port)" }
-
-    /// An authority, a server's certificate for 127.0.0.1, one for another name, and a client's, in `directory`.
-    static func makeCertificates(in directory: URL) throws {
-        let script = """
-            set -e
-            ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
-              -addext basicConstraints=critical,CA:TRUE -keyout $1.key -out $1.pem; }
-            leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
-                -keyout $1.key -out $1.csr
-              printf "$2" > $1.ext
-              openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
-                -extfile $1.ext -out $1.pem; }
-            ca authority; ca stranger
-            leaf server "subjectAltName=IP:127.0.0.1"
-            leaf elsewhere "subjectAltName=DNS:elsewhere.example"
-            leaf client "extendedKeyUsage=clientAuth"
-            """
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = ["-c", script]
-        process.currentDirectoryURL = directory
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "openssl made no certificates")
-    }
 
     /// Starts a server that answers every GET with `hello`.
     init(in directory: URL, certificate: String = "server", wantsClient: Bool = false) throws {
@@ -62,11 +35,17 @@ struct TLSServer {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", "-c", program, certificate, wantsClient ? "yes" : "no"]
         process.currentDirectoryURL = directory
-        let output = Pipe()
-        process.standardOutput = output
+        let output = directory.appendingPathComponent("port-\(UUID().uuidString)")
+        try Data().write(to: output)
+        process.standardOutput = try FileHandle(forWritingTo: output)
         try process.run()
-        let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        port = try #require(Int(line.trimmingCharacters(in: .whitespacesAndNewlines)))
+        let deadline = Date(timeIntervalSinceNow: 30)
+        var text = ""
+        while !text.hasSuffix("\n"), Date() < deadline {
+            usleep(10_000)
+            text = try String(contentsOf: output, encoding: .utf8)
+        }
+        port = try #require(Int(text.trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
     func stop() {

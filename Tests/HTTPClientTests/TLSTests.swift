@@ -9,7 +9,7 @@ import Testing
 @Suite(.ownThread) struct TLSTests {
     @Test func certificatesDecide() throws {
         try withTemporaryDirectory { directory in
-            try TLSServer.makeCertificates(in: directory)
+            try makeCertificates(in: directory)
             func file(_ name: String) -> String { directory.appendingPathComponent(name).path }
             func outcome(_ server: TLSServer, _ change: (inout HTTPClientConfiguration) -> Void) -> String {
                 var configuration = HTTPClientConfiguration()

@@ -21,7 +21,8 @@ final class Client {
     private(set) var isEnded = false
 
     init(port: Int, receiveBytes: Int32? = nil) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // Inherited by no child of another test, which would keep it open.
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         if var receiveBytes { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, 4) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

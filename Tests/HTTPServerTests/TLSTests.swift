@@ -6,16 +6,7 @@ import Testing
 /// The same server over TLS; the client is curl.
 @Suite struct TLSTests {
     private static func run(_ program: String, _ arguments: [String]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [program] + arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let bytes = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: try tool(program, arguments), as: UTF8.self)
     }
 
     private static func tls() throws -> HTTPServerConfiguration.TLS {

@@ -1,4 +1,4 @@
-import Concurrency
+import Foundation
 public import Testing
 
 /// Runs the tests of a suite on threads of their own: requests block, and the cooperative pool has two threads only.
@@ -20,6 +20,6 @@ private final class ThreadPerJob: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let executor = asUnownedTaskExecutor()
-        _ = WorkerThread { job.runSynchronously(on: executor) }
+        Thread.detachNewThread { job.runSynchronously(on: executor) }
     }
 }

@@ -1,5 +1,5 @@
 import Concurrency
-import Glibc
+import Foundation
 
 /// A server of one test: for each connection a thread that does what the test's function says, byte by byte.
 public final class ScriptedServer: Sendable {
@@ -45,7 +45,7 @@ public final class ScriptedServer: Sendable {
             var sent = 0
             while sent < bytes.count {
                 let count = bytes[sent...].withUnsafeBytes {
-                    Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                    Foundation.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
                 if count <= 0 { return false }
                 sent += count
@@ -74,7 +74,7 @@ public final class ScriptedServer: Sendable {
         let (listener, port) = Self.listen()
         self.listener = listener
         self.port = port
-        _ = WorkerThread { [self] in
+        Thread.detachNewThread { [self] in
             while true {
                 let descriptor = accept(listener, nil, nil)
                 guard descriptor >= 0, !isStopped.withLock({ $0 }) else { break }
@@ -82,7 +82,7 @@ public final class ScriptedServer: Sendable {
                     count += 1
                     return count
                 }
-                _ = WorkerThread {
+                Thread.detachNewThread {
                     script(Peer(number: number, descriptor: descriptor))
                     close(descriptor)
                 }
@@ -111,7 +111,7 @@ public final class ScriptedServer: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                precondition(bind(listener, address, length) == 0 && Glibc.listen(listener, 64) == 0)
+                precondition(bind(listener, address, length) == 0 && Foundation.listen(listener, 64) == 0)
                 precondition(getsockname(listener, address, &length) == 0)
             }
         }

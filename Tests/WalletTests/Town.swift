@@ -17,6 +17,7 @@ struct Town {
     let anna = Author(.account(.random()), SecretKey())
     let ben = Author(.account(.random()), SecretKey())
     let unit = UnitCode("TOWN")!
+    let relay = BlockRelay()
 
     init(validators: Int = 4) throws {
         let votingKeys = (0..<validators).map { _ in SecretKey() }
@@ -36,7 +37,7 @@ struct Town {
             members.append(
                 Consortium.Member(organisation: OrganisationID(UInt32(index + 1)), votingKey: key, store: store))
         }
-        consortium = try Consortium(genesis: genesis, members: members)
+        consortium = try Consortium(genesis: genesis, members: members, certified: { [relay] in relay.take($0) })
         let program = Program(unit: unit, decimals: 1, currency: "CNY", faceMinor: 10, facePoints: 1)
         let lines = [anna, ben].map { OpenLine(account: $0.account, credential: $0.key.publicKey) }
         let key = NaturalKey(source: SourceID("till")!, order: Array("1 / a".utf8))
@@ -98,7 +99,7 @@ func withTown<R>(
     body: (Town, LedgerServer) throws -> R
 ) throws -> R {
     let town = try Town()
-    let server = LedgerServer(town.consortium, before: before, after: after)
+    let server = try LedgerServer(town.consortium, town.relay, before: before, after: after)
     defer {
         server.stop()
         town.consortium.stop()
@@ -110,6 +111,8 @@ func withTown<R>(
 final class Times: Sendable {
     private let left: Locked<Int>
     init(_ count: Int) { left = Locked(count) }
+
+    func allow(_ count: Int) { left.withLock { $0 = count } }
 
     func take() -> Bool {
         left.withLock { left in
