@@ -4,6 +4,7 @@ import json
 import uuid
 
 import requests
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from client import Key
 
@@ -135,6 +136,10 @@ def probe(url, world):
     for body, status, code in wrong_bodies():
         expect(f"{body[:80]!r}", ask("POST", BODY, JSON, body), status, code)
 
+    # The document is one of OpenAPI 3.1, by the schema of that.
+    document = session.get(url + "/openapi.json", timeout=30).json()
+    wrong += [f"openapi.json: {it.instance_path}: {it.message[:200]}" for it in OPENAPI_31_VALIDATOR.iter_errors(document)][:5]
+
     # As right as can be written, and as JSON Schema has it: 1.0 is the integer 1.
     for right in (text(), "\ufeff" + text(), text(signers='[{"party": {"organisation": 1.0}, "key": "01' + "ab" * 32 + '"}]')):  # fmt: skip
         expect(f"{right[:40]!r}", ask("POST", BODY, JSON, right), 200, None)
@@ -159,6 +164,9 @@ def probe(url, world):
         same = ("Content-Type", "Cache-Control", "X-Content-Type-Options")
         if head.status_code != get.status_code or head.content or any(head.headers.get(n) != get.headers.get(n) for n in same):
             wrong.append(f"HEAD {path}: {head.status_code} {dict(head.headers)} is not GET's {dict(get.headers)}")
+    stream = ask("HEAD", "/v1/events", {}, None)
+    if stream.status_code != 200 or stream.content or stream.headers.get("Content-Type") != "text/event-stream":
+        wrong.append(f"HEAD /v1/events: {stream.status_code} {dict(stream.headers)}")
     refused = ask("HEAD", "/v1/transfers", {}, None)
     if refused.status_code != 405 or refused.headers.get("Allow") != "POST" or refused.content:
         wrong.append(f"HEAD /v1/transfers: {refused.status_code} {refused.headers}")
