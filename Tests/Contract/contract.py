@@ -119,7 +119,8 @@ def run(name, node, directory, document, world, paths):
     with open(report) as file:
         counted = json.load(file)
     requests_made = sum(sum(statuses.values()) for statuses in counted["statuses"].values())
-    say(f"{name}: {len(counted['statuses'])} operations, {requests_made} requests, {seconds:.0f} s")
+    phases = ", ".join(f"{it[0].lower()} {it[1]} s" for it in re.findall(r"(\w+) \(in ([0-9.]+)s\)", ended.stdout))
+    say(f"{name}: {len(counted['statuses'])} operations, {requests_made} requests, {seconds:.0f} s ({phases})")
     for trouble, count in sorted(counted["trouble"].items()):
         say(f"{name}: {count}× not prepared: {trouble}")
     return ([] if ended.returncode == 0 else [f"{name}:\n{ended.stdout}"]), counted
