@@ -8,6 +8,7 @@ on purpose as well.
 import atexit
 import base64
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -62,6 +63,7 @@ LOCK = threading.Lock()
 STATUSES = {}
 ACCEPTED = Counter()
 TROUBLE = Counter()
+NUMBERS = itertools.count()
 
 
 @atexit.register
@@ -119,9 +121,9 @@ def before_call(context, case, kwargs):
         name_what_exists(case, chance)
     choose_token(case, chance)
     if is_meant_well(case) and case.headers and "Idempotency-Key" in case.headers:
-        # A key is for one body: the same one again with another is refused, and rightly so.
+        # A key is for one body: the same one again with another is refused, and rightly so (see probes.py).
         key = case.headers["Idempotency-Key"][:200].strip()
-        case.headers["Idempotency-Key"] = f"{key}{chance.getrandbits(64):016x}"
+        case.headers["Idempotency-Key"] = f"{key}{next(NUMBERS)}"
     if is_valid(case, ParameterLocation.BODY):
         try:
             make_body(case, chance)
