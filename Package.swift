@@ -115,8 +115,12 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "HTTPClient", "ServerKit", "Storage", "Terminal", "Wire",
+            "HTTPClient", "JSON", "ServerKit", "Storage", "Terminal", "Wire",
         ]),
+    .executableTarget(
+        name: "GuideSteps", dependencies: ["Canonical", "Chain", "Crypto", "Ledger", "Wallet", "Wire"],
+        path: "Tests/GuideSteps", swiftSettings: house),
+    tests("GuideTests", ["ServerKit", "GuideSteps", "lianfen"]),
     .target(
         name: "CrashKit",
         dependencies: [
