@@ -11,7 +11,7 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)')
 
-.PHONY: help setup build release lint test unit vectors javascript fuzz docs demo soak sanitize clean
+.PHONY: help setup build release lint test unit vectors javascript pages fuzz docs demo soak sanitize clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,7 @@ release: setup ## build the tool for use, into .build/release/lianfen
 lint: ## check the layout of the sources
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests $(wildcard Fuzz)
 
-test: setup lint build unit vectors javascript ## run every check: what a change must pass
+test: setup lint build unit vectors javascript pages ## run every check: what a change must pass
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
 	@$(MAKE) release
@@ -41,7 +41,11 @@ vectors: setup ## let a second implementation check the golden vectors
 	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi
 
 javascript: setup ## run the tests of the module for pages, over the golden vectors too
-	@node --test Tests/JavaScript
+	@node --test Tests/JavaScript/*.test.mjs
+
+pages: ## run the tests of the pages in a browser, against BASE=URL if given
+	@scripts/setup chromium python3-venv fonts-noto-cjk
+	@"$$(scripts/python-venv)" Tests/Pages/explorer.py $(if $(BASE),'$(BASE)')
 
 fuzz: setup ## throw broken input at the decoders, SECONDS=240 shared among them
 	@scripts/run-fuzzers $(or $(SECONDS),240) $(FUZZERS)

@@ -65,13 +65,17 @@ var targets: [Target] = [
     library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
 
+    // The pages of Web/, inside the program.
+    .target(name: "CWebFiles"),
+    library("WebFiles", ["CWebFiles"], settings: driver),
+
     // The command line.
     library("Terminal", ["Concurrency", "JSON"]),
     library(
         "Commands",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
-            "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway",
+            "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway", "WebFiles",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -111,6 +115,7 @@ var targets: [Target] = [
         ]),
     tests("TerminalTests", ["Concurrency", "JSON", "Terminal"]),
     tests("HTTPServerTests", ["Concurrency", "HTTPServer"]),
+    tests("WebFilesTests", ["WebFiles"]),
     tests(
         "CommandsTests",
         [

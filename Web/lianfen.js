@@ -7,6 +7,9 @@
 // a Number never, since it may have lost digits already), digests and keys are lower-case hexadecimal, accounts are
 // `lf1…`. Bytes that the encoder would not have written are refused, and so are members that a type does not have.
 
+// Node 18 has it as a module only; pages always have it, though without `subtle` where they came in the clear.
+const platform = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
+
 // MARK: Errors
 
 /**
@@ -414,7 +417,7 @@ export function accountBytes(text, field = "$") {
 }
 
 /** The id of a new account: 16 bytes of the system's random source. */
-export const randomAccount = () => accountText(globalThis.crypto.getRandomValues(new Uint8Array(16)));
+export const randomAccount = () => accountText(platform.getRandomValues(new Uint8Array(16)));
 
 // MARK: Types
 
@@ -1042,7 +1045,7 @@ const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 const PRIME = 2n ** 255n - 19n;
 
 function subtle() {
-  const found = globalThis.crypto?.subtle;
+  const found = platform.subtle;
   if (!found) {
     throw new LianfenError("crypto-unavailable",
       "signatures need WebCrypto, which a browser offers only to pages that come over TLS or from this machine");
@@ -1503,7 +1506,7 @@ export class Chain {
 }
 
 /** A random nonce, as digits. */
-export const randomNonce = () => String(littleEndian(globalThis.crypto.getRandomValues(new Uint8Array(8))));
+export const randomNonce = () => String(littleEndian(platform.getRandomValues(new Uint8Array(8))));
 
 // MARK: Client
 

@@ -7,6 +7,7 @@ import JSON
 import Ledger
 import Node
 import Terminal
+import WebFiles
 
 /// A node's doors to the world: the gateway behind its server, and the figures at a door of their own.
 final class Service {
@@ -218,5 +219,6 @@ private struct FiguresPage: HTTPApplication {
 
 /// The pages.
 enum Site {
-    static let files: StaticFiles? = nil
+    static let files = StaticFiles(
+        WebFiles.all.map { StaticFiles.File(path: "/" + $0.path, type: $0.type, bytes: $0.bytes) })
 }

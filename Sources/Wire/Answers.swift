@@ -303,7 +303,7 @@ extension Form where Value == Lot {
         "Points with the same terms.",
         Field.optional("expiry", .time, "None: it does not end."), Field("restriction", .integer, "0: free."),
         Field("version", .integer, "Of the program's terms."),
-        Field("class", .words { (word: LotTerms.Class) in "\(word)" }), Field("remaining", .number64),
+        Field("class", .words { (word: LotTerms.Class) in dashed("\(word)") }), Field("remaining", .number64),
         Field("held", .number64, "Of the remaining, what belongs to reservations."),
         make: {
             (
@@ -328,7 +328,7 @@ extension Form where Value == AccountView {
     public static let accountView = object(
         "An account: who opened it, which keys speak for it, whether it is frozen.",
         Field("id", .account), Field("role", .role), Field("opener", .organisation), Field("claimed", .bool),
-        Field("frozen", .words { (word: Account.Frozen) in "\(word)" }), Field.optional("guardian", .publicKey),
+        Field("frozen", .words { (word: Account.Frozen) in dashed("\(word)") }), Field.optional("guardian", .publicKey),
         Field("credentials", Form<Credential>.credential.list(0...Account.credentialsMax)),
         make: {
             (

@@ -90,7 +90,7 @@ extension Form where Value == Portion {
         "An amount that was taken from, or is held in, points of certain terms.",
         Field.optional("expiry", .time, "None: it does not end."),
         Field("restriction", .integer, "0: free."), Field("version", .integer, "Of the program's terms."),
-        Field("class", .words { (word: LotTerms.Class) in "\(word)" }), Field("amount", .number64),
+        Field("class", .words { (word: LotTerms.Class) in dashed("\(word)") }), Field("amount", .number64),
         make: {
             (expiry: UInt64?, restriction: UInt32, version: UInt32, word: LotTerms.Class, amount: UInt64)
                 throws(JSONError) in

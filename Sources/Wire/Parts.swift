@@ -177,7 +177,7 @@ extension Form where Value == Reservation.Use {
         "What the organisation may do with reserved points.",
         [
             Choice("redeem", .reference, { .redeem($0) }) { if case .redeem(let it) = $0 { it } else { nil } },
-            Choice("transferTo", .account, { .transfer(to: $0) }) {
+            Choice("transfer", .account, { .transfer(to: $0) }) {
                 if case .transfer(let to) = $0 { to } else { nil }
             },
         ]

@@ -228,3 +228,8 @@ extension Form where Value == OrganisationID {
     public static let organisation = Form<UInt32>.integer.map(
         read: { (number: UInt32) throws(JSONError) in OrganisationID(number) }, write: { $0.number })
 }
+
+/// A name of our own as the interface has words: `swappedIn` as `swapped-in`.
+func dashed(_ name: String) -> String {
+    name.unicodeScalars.map { $0.properties.isUppercase ? "-\($0.properties.lowercaseMapping)" : "\($0)" }.joined()
+}

@@ -45,7 +45,8 @@ extension TidyTests {
         #expect(bad == [])
     }
 
-    @Test(arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib"])
+    @Test(
+        arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib", "CWebFiles"])
     func eachLibraryInCHasOneImporter(_ module: String) throws {
         let arrows = try Self.declared()
         let owners = arrows.filter { $0.value.contains(module) }.keys.sorted()
