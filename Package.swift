@@ -164,7 +164,8 @@ let package = Package(
     name: "lianfen",
     products: [
         .executable(name: "lianfen", targets: ["lianfen"]),
-        .library(name: "Wallet", targets: ["Wallet"]),
+        // With the modules whose types its calls take and give.
+        .library(name: "Wallet", targets: ["Wallet", "Wire", "Chain", "Ledger", "Crypto", "Canonical"]),
     ],
     targets: targets
 )

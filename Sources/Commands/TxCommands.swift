@@ -45,10 +45,10 @@ enum TxCommands {
     private static let sign = Command(
         "sign", "add a signature",
         details: """
-            Reads a body, what POST /v1/transactions/prepare answers, or a transaction that lacks signatures, and signs \
-            for each signer that has the key. With the last signature it writes the whole transaction: as the JSON \
-            that POST /v1/transactions takes, in `transaction`, and as bytes, in `envelope`. With --envelope it writes \
-            these bytes alone and as they are, for `curl --data-binary @-`.
+            Reads a body, what POST /v1/transactions/prepare answers, or a transaction that lacks signatures, and \
+            signs for each signer that has the key. With the last signature it writes the whole transaction: as the \
+            JSON that POST /v1/transactions takes, in `transaction`, and as bytes, in `envelope`. With --envelope it \
+            writes these bytes alone and as they are, for `curl --data-binary @-`.
             """,
         options: signing + [
             .flag("envelope", help: "write the bytes of the whole transaction and nothing else")
@@ -109,9 +109,10 @@ enum TxCommands {
     private static let token = Command(
         "token", "sign a challenge, to get a token for it",
         details: """
-            Reads what POST /v1/challenges answers, and writes what POST /v1/tokens takes. What is signed is made here of \
-            the genesis and the challenge, under a tag of its own: a node can get no signature of a transaction that \
-            way. With --wallet it is for that account, with --key for the organisation or the validator given.
+            Reads what POST /v1/challenges answers, and writes what POST /v1/tokens takes. What is signed is made \
+            here of the genesis and the challenge, under a tag of its own: a node can get no signature of a \
+            transaction that way. With --wallet it is for that account, with --key for the organisation or the \
+            validator given.
             """,
         options: signing + [
             .integer("organisation", in: 1...Int(UInt32.max), help: "whose issuing or governing key --key is"),
