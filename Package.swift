@@ -120,8 +120,12 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "HTTPClient", "ServerKit", "Storage", "Terminal", "Wire",
+            "HTTPClient", "JSON", "ServerKit", "Storage", "Terminal", "Wire",
         ]),
+    .executableTarget(
+        name: "GuideSteps", dependencies: ["Canonical", "Chain", "Crypto", "Ledger", "Wallet", "Wire"],
+        path: "Tests/GuideSteps", swiftSettings: house),
+    tests("GuideTests", ["ServerKit", "GuideSteps", "lianfen"]),
     .target(
         name: "CrashKit",
         dependencies: [
@@ -160,7 +164,8 @@ let package = Package(
     name: "lianfen",
     products: [
         .executable(name: "lianfen", targets: ["lianfen"]),
-        .library(name: "Wallet", targets: ["Wallet"]),
+        // With the modules whose types its calls take and give.
+        .library(name: "Wallet", targets: ["Wallet", "Wire", "Chain", "Ledger", "Crypto", "Canonical"]),
     ],
     targets: targets
 )

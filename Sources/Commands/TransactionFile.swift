@@ -102,6 +102,11 @@ struct TransactionFile {
     private init(json: JSONValue) throws {
         guard case .object(let members) = json else { preconditionFailure("the text begins an object") }
         func member(_ name: String) -> JSONValue? { members.first { $0.name == name }?.value }
+        if let prepared = member("prepared"), case .object = prepared {
+            // As a node answers; beside it stands at which height.
+            self = try Self(json: prepared)
+            return
+        }
         if let inner = member("transaction") {
             self = try Self.signed(inner, under: "$.transaction")
         } else if let inner = member("body") {

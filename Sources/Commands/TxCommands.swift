@@ -13,9 +13,9 @@ enum TxCommands {
         "tx", "build, sign and show transactions on standard input and output",
         details: """
             The steps are made for a pipe: `lianfen tx build < body.json | lianfen tx sign --key FILE --genesis FILE`. \
-            None of them needs a node or a network.
+            None of them needs a node or a network. docs/api.md shows them at work with curl.
             """,
-        subcommands: [build, sign, show])
+        subcommands: [build, sign, show, token])
 
     private static let genesis = Option.path("genesis", placeholder: "FILE", help: "the chain's genesis")
 
@@ -35,18 +35,23 @@ enum TxCommands {
         return .ok
     }
 
+    private static let signing: [Option] = [
+        .path("key", placeholder: "FILE", help: "the key to sign with"),
+        .string("wallet", placeholder: "NAME", help: "a wallet in DIR to sign with"),
+        .path("dir", placeholder: "DIR", help: "a directory with wallets, or with the genesis"), genesis,
+        Passphrase.option,
+    ]
+
     private static let sign = Command(
         "sign", "add a signature",
         details: """
-            Reads a body, or a transaction that lacks signatures, and signs for each signer that has the key. With the \
-            last signature it writes the whole transaction: as the JSON that POST /v1/transactions takes, in \
-            `transaction`, and as bytes, in `envelope`.
+            Reads a body, what POST /v1/transactions/prepare answers, or a transaction that lacks signatures, and \
+            signs for each signer that has the key. With the last signature it writes the whole transaction: as the \
+            JSON that POST /v1/transactions takes, in `transaction`, and as bytes, in `envelope`. With --envelope it \
+            writes these bytes alone and as they are, for `curl --data-binary @-`.
             """,
-        options: [
-            .path("key", placeholder: "FILE", help: "the key to sign with"),
-            .string("wallet", placeholder: "NAME", help: "a wallet in DIR to sign with"),
-            .path("dir", placeholder: "DIR", help: "a directory with wallets, or with the genesis"), genesis,
-            Passphrase.option,
+        options: signing + [
+            .flag("envelope", help: "write the bytes of the whole transaction and nothing else")
         ]
     ) { parsed, console in
         let passphrase = Passphrase(parsed)
@@ -61,7 +66,17 @@ enum TxCommands {
         }
         let signature = key.sign(TransactionBody.signedBytes(genesis: genesis.hash, body: file.bytes))
         for index in mine { file.signatures[index] = signature }
-        console.pass(file.json.text)
+        guard parsed.flag("envelope") else {
+            console.pass(file.json.text)
+            return .ok
+        }
+        guard let whole = file.whole else {
+            let missing = zip(file.body.signers, file.signatures).filter { $1 == nil }.map { "\($0.0.party)" }
+            throw CommandError(
+                code: "signatures-missing", field: "--envelope",
+                reason: "it is not whole: \(missing.joined(separator: ", ")) has to sign too")
+        }
+        console.pass(bytes: whole.bytes)
         return .ok
     }
 
@@ -87,6 +102,61 @@ enum TxCommands {
         }
         let directory = try ChainDirectory(path, passphrase: passphrase, genesis: parsed.text("genesis"))
         return (try Wallets(directory).author(parsed.requiredText("wallet")).key, directory.genesis)
+    }
+
+    // MARK: Tokens
+
+    private static let token = Command(
+        "token", "sign a challenge, to get a token for it",
+        details: """
+            Reads what POST /v1/challenges answers, and writes what POST /v1/tokens takes. What is signed is made \
+            here of the genesis and the challenge, under a tag of its own: a node can get no signature of a \
+            transaction that way. With --wallet it is for that account, with --key for the organisation or the \
+            validator given.
+            """,
+        options: signing + [
+            .integer("organisation", in: 1...Int(UInt32.max), help: "whose issuing or governing key --key is"),
+            .integer("validator", in: 1...Int(UInt32.max), help: "whose voting key --key is"),
+        ]
+    ) { parsed, console in
+        let (key, genesis) = try signer(parsed, Passphrase(parsed))
+        let claimant = Claimant(try principal(parsed), key.publicKey)
+        let json = try TransactionFile.json(try console.input(max: challengeBytesMax))
+        guard case .object(let members) = json, let text = members.first(where: { $0.name == "challenge" })?.value
+        else {
+            throw CommandError(
+                code: "json-invalid", field: "$.challenge",
+                reason: "is missing; the input is what POST /v1/challenges answers")
+        }
+        do throws(JSONError) {
+            let challenge = try Form<[UInt8]>.hexadecimal(1...Challenge.byteCountMax).parse(text)
+            let message = Challenge.signedBytes(genesis: genesis.hash, challenge: challenge)
+            let request = TokenRequest(claimant: claimant, challenge: challenge, signature: key.sign(message))
+            console.pass(Form.tokenRequest.write(request).text)
+        } catch {
+            throw CommandError(code: "json-invalid", field: "$.challenge", reason: error.reason)
+        }
+        return .ok
+    }
+
+    /// Bytes of a challenge as a node gives it.
+    private static let challengeBytesMax = 65_536
+
+    /// Whom the signature of a challenge speaks for.
+    private static func principal(_ parsed: Parsed) throws -> Principal {
+        switch (parsed.text("wallet"), parsed.number("organisation"), parsed.number("validator")) {
+        case (let name?, nil, nil):
+            let directory = try ChainDirectory(
+                parsed.text("dir") ?? "", passphrase: Passphrase(parsed), genesis: parsed.text("genesis"))
+            return .account(try Wallets(directory).entry(name).account)
+        case (nil, let number?, nil): return .organisation(OrganisationID(UInt32(number)))
+        case (nil, nil, let number?): return .validator(OrganisationID(UInt32(number)))
+        default:
+            throw CommandError(
+                code: "either", field: "--organisation",
+                reason: "say whose key it is: a wallet is its account's; a key file is an --organisation's or a "
+                    + "--validator's", exit: .usage)
+        }
     }
 
     // MARK: Showing

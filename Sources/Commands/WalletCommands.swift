@@ -26,9 +26,15 @@ enum WalletCommands {
 
     private static let new = Command(
         "new", "make a key, and open an account with it",
-        details: "The account is opened by an organisation whose issuing key lies in the directory.",
+        details: """
+            The account is opened by an organisation whose issuing key lies in the directory. With --unopened only the \
+            key and the account's id are drawn, for a transaction made elsewhere that opens it; that needs no chain.
+            """,
         arguments: [Argument("NAME", help: "what the wallet is called here")],
-        options: [.integer("organisation", in: 1...1_000_000, .fallback("1"), help: "who opens the account")]
+        options: [
+            .integer("organisation", in: 1...1_000_000, .fallback("1"), help: "who opens the account"),
+            .flag("unopened", help: "draw key and account id, and open nothing"),
+        ]
     ) { parsed, console in
         let directory = try directory(parsed)
         let wallets = Wallets(directory)
@@ -36,10 +42,20 @@ enum WalletCommands {
         guard try !wallets.has(name) else {
             throw CommandError(code: "wallet-taken", reason: "there is a wallet \(CommandError.quoted(name)) already")
         }
-        let organisation = OrganisationID(UInt32(parsed.requiredNumber("organisation")))
-        let issuer = try directory.issuer(organisation)
         let key = SecretKey()
         let account = AccountID.random()
+        if parsed.flag("unopened") {
+            try wallets.store(name, account, key)
+            console.answer(
+                [
+                    "name": .string(name), "account": .string(account.description),
+                    "key": .string(key.publicKey.description),
+                ],
+                text: "Drew \(account) as \(name), with the key \(key.publicKey). Nobody has opened it yet.")
+            return .ok
+        }
+        let organisation = OrganisationID(UInt32(parsed.requiredNumber("organisation")))
+        let issuer = try directory.issuer(organisation)
         let place = try directory.withChain(NodeOption(parsed), .send(speaker: issuer)) { chain in
             // The key first: an account without its key would be lost, a key without its account is only a file.
             try wallets.store(name, account, key)

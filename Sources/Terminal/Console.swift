@@ -38,6 +38,9 @@ public final class Console: Sendable {
     /// Writes text to the output stream as it is, in every mode: for a command whose answer goes on to another program.
     public func pass(_ text: String) { print(text) }
 
+    /// Writes bytes to the output stream as they are.
+    public func pass(bytes: [UInt8]) { write(bytes) }
+
     /// All of the input stream.
     /// - Throws: ``CommandError`` where it cannot be read or is longer than `max` bytes.
     public func input(max: Int) throws(CommandError) -> [UInt8] {
@@ -68,10 +71,14 @@ public final class Console: Sendable {
     /// Writes text to the output stream as it is, in every mode: for help and for the version.
     func print(_ text: String) {
         guard !text.isEmpty else { return }
+        write(Console.line(text))
+    }
+
+    private func write(_ bytes: [UInt8]) {
         state.withLock { state in
             guard !state.outputFailed else { return }
             erase(state)
-            state.outputFailed = !streams.output.write(Console.line(text))
+            state.outputFailed = !streams.output.write(bytes)
             draw(state)
         }
     }

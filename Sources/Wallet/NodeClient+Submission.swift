@@ -5,6 +5,12 @@ import Wire
 
 /// Sending transactions.
 extension NodeClient {
+    /// Builds and signs a transaction for the pinned chain, good for two minutes of this machine's clock. The first
+    /// author is the sender. Whoever may be interrupted keeps it until its answer is there.
+    public func signed(_ operations: Operation..., by authors: Author...) -> Transaction {
+        .signed(operations, by: authors, genesis: genesisHash, now: surroundings.now())
+    }
+
     /// Sends a transaction and waits until a certified block holds it.
     ///
     /// It is sent again where the node cannot be reached, is busy, or has not brought it into a block yet: always the

@@ -9,6 +9,8 @@ import Testing
 /// One call of the tool in this process, with what it wrote.
 struct Call {
     let code: Int32
+    /// The answer as bytes, and as text.
+    let bytes: [UInt8]
     let output: String
     let errors: String
 
@@ -36,7 +38,8 @@ struct Call {
         let streams = Streams(
             input: source, output: sink(output), errors: sink(errors), errorsAreTerminal: false, columns: 120)
         code = LianfenTool.tool.run(words, streams: streams).rawValue
-        self.output = String(decoding: output.withLock { $0 }, as: UTF8.self)
+        bytes = output.withLock { $0 }
+        self.output = String(decoding: bytes, as: UTF8.self)
         self.errors = String(decoding: errors.withLock { $0 }, as: UTF8.self)
     }
 

@@ -1,12 +1,14 @@
 import Canonical
 import Crypto
 import Foundation
+import JSON
 import Ledger
 import Node
 import ServerKit
 import TestSupport
 import Testing
 import Wallet
+import Wire
 
 @testable import Commands
 
@@ -96,6 +98,67 @@ import Wallet
             #expect(Call("init", "--dev", "--dir", chain + "-other").code == 0)
             let foreign = Call(["tx", "show", "--genesis", chain + "-other/genesis", "--json"], input: envelope)
             #expect(foreign.code == 1 && foreign.json["signatures"][0]["state"].text == "wrong")
+        }
+    }
+
+    /// The bytes go straight to a node; half a transaction gives none.
+    @Test func theEnvelopeAsItIs() throws {
+        try withMembers { (_, chain) throws in
+            let built = call("tx", "build", input: try body(chain))
+            let half = call("tx", "sign", "--wallet", "ben", "--dir", chain, input: built.output)
+            let whole = call("tx", "sign", "--wallet", "anna", "--dir", chain, input: half.output)
+            let raw = Call(
+                ["tx", "sign", "--wallet", "anna", "--dir", chain, "--envelope"], input: Array(half.output.utf8))
+            #expect(raw.code == 0 && hex(raw.bytes) == whole.json["envelope"].text)
+            let early = call(
+                "tx", "sign", "--wallet", "anna", "--dir", chain, "--envelope", "--json", input: built.output)
+            #expect(early.code == 1 && early.error["code"].text == "signatures-missing" && early.output.isEmpty)
+            // What a node prepared is read as it answers it, and held against itself.
+            let prepared = #"{"prepared":\#(built.output),"height":"1","stateRoot":"00"}"#
+            #expect(call("tx", "sign", "--wallet", "ben", "--dir", chain, input: prepared).output == half.output)
+            let forged = prepared.replacingOccurrences(of: #""amount":"5""#, with: #""amount":"6""#)
+            #expect(call("tx", "sign", "--wallet", "ben", "--dir", chain, input: forged).code == 1)
+        }
+    }
+
+    @Test func aChallengeIsSignedForATokenAndNothingElse() throws {
+        try withMembers { (_, chain) throws in
+            let genesis = try ChainDirectory.readGenesis(chain + "/genesis")
+            let anna = try Wallets(try ChainDirectory(chain, passphrase: .none)).entry("anna")
+            // The node's own signingBytes are not looked at.
+            let asked = #"{"challenge":"0102","signingBytes":"ff","expiresAt":"9","height":"1"}"#
+            let message = Challenge.signedBytes(genesis: genesis.hash, challenge: [1, 2])
+            let signed = call("tx", "token", "--wallet", "anna", "--dir", chain, input: asked)
+            #expect(signed.code == 0 && signed.json.names == ["challenge", "key", "principal", "signature"])
+            #expect(signed.json["principal"]["account"].text == anna.account.description)
+            let signature = try Form<Signature>.signature.parse(
+                .string(try #require(signed.json["signature"].text)))
+            #expect(anna.keyFile.publicKey.verifies(signature, of: message))
+            let key = ["--key", chain + "/keys/1-issuing.key", "--dir", chain]
+            let mall = Call(["tx", "token", "--organisation", "1"] + key, input: Array(asked.utf8))
+            #expect(mall.code == 0 && mall.output.contains(#""principal":{"organisation":1}"#), "\(mall.errors)")
+            for (words, input, code) in [
+                (key, asked, "either"), (["--organisation", "1", "--validator", "1"] + key, asked, "either"),
+                (["--organisation", "1"] + key, "{}", "json-invalid"),
+                (["--organisation", "1"] + key, #"{"challenge":"0G"}"#, "json-invalid"),
+                (["--organisation", "1"] + key, "", "json-invalid"),
+            ] as [([String], String, String)] {
+                let wrong = Call(["tx", "token", "--json"] + words, input: Array(input.utf8))
+                #expect(wrong.code != 0 && wrong.error["code"].text == code, "\(words): \(wrong.errors)")
+                #expect(wrong.output.isEmpty)
+            }
+        }
+    }
+
+    @Test func aWalletThatNobodyHasOpened() throws {
+        try withMembers { (_, chain) throws in
+            let drawn = Call("wallet", "new", "cleo", "--dir", chain, "--unopened", "--json")
+            let entry = try Wallets(try ChainDirectory(chain, passphrase: .none)).entry("cleo")
+            #expect(drawn.code == 0 && drawn.json["account"].text == entry.account.description)
+            #expect(drawn.json["key"].text == entry.keyFile.publicKey.description)
+            let balance = Call("wallet", "balance", "cleo", "--dir", chain, "--json")
+            #expect(balance.code == 1 && balance.error["code"].text == "account-unknown", "\(balance.errors)")
+            #expect(Call("wallet", "new", "cleo", "--dir", chain, "--unopened").code == 1)
         }
     }
 
