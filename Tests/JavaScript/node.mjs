@@ -104,12 +104,14 @@ export class Mall {
 
   /** A transaction of the mall's own. */
   async issue(operations) {
-    return this.mine.submit(await this.mine.build([{ party: { organisation: this.organisation }, key: this.key }], operations));
+    const signers = [{ party: { organisation: this.organisation }, key: this.key }];
+    return this.mine.submit(await this.mine.build(signers, operations));
   }
 
   line(person, amount, more = {}) {
     this.orders += 1;
-    return { account: person.account, key: { source: "till-7", order: `${this.orders}` }, amount: String(amount), ...more };
+    const key = { source: "till-7", order: `${this.orders}` };
+    return { account: person.account, key, amount: String(amount), ...more };
   }
 
   accrue(...lines) { return this.issue([{ kind: "accrue", unit: "POINTS", lines }]); }
@@ -117,7 +119,12 @@ export class Mall {
   /** A transaction of a person's own, by a client that is signed in as them. */
   async act(person, operations) {
     person.client ??= await this.signedIn(person);
-    return person.client.submit(await person.client.build([{ party: { account: person.account }, key: person.key }], operations));
+    const signers = [{ party: { account: person.account }, key: person.key }];
+    return person.client.submit(await person.client.build(signers, operations));
+  }
+
+  pay(from, to, amount) {
+    return this.act(from, [{ kind: "transfer", from: from.account, to: to.account, unit: "POINTS", amount }]);
   }
 
   async signedIn(person) {
@@ -138,21 +145,20 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
   try {
     const mall = await new Mall(node).begin();
     const [ann, bo, cai] = mall.people;
-    const pay = (from, to, amount) =>
-      mall.act(from, [{ kind: "transfer", from: from.account, to: to.account, unit: "POINTS", amount }]);
     await mall.accrue(mall.line(ann, 50_000), mall.line(bo, 50_000), mall.line(cai, 800, { pending: true }));
     await mall.act(ann, [
       { kind: "redeem", account: ann.account, unit: "POINTS", amount: "300", reference: "coffee" },
       { kind: "transfer", from: ann.account, to: bo.account, unit: "POINTS", amount: "20" },
     ]);
     // A refusal stands in a block as well.
-    await pay(cai, bo, "1000000").catch((error) => { if (error.code !== "balance-insufficient") throw error; });
+    await mall.pay(cai, bo, "1000000").catch((error) => { if (error.code !== "balance-insufficient") throw error; });
     console.log(node.base);
     for (let round = 0; ; round += 1) {
       const [from, to] = round % 2 ? [ann, bo] : [bo, ann];
-      // Some blocks with several, some with none.
-      if (round % 4 === 0) await Promise.all([pay(from, to, "2"), pay(to, from, "3"), mall.accrue(mall.line(cai, 5))]);
-      else await pay(from, to, "1");
+      // Several at once now and then.
+      if (round % 4 === 0) {
+        await Promise.all([mall.pay(from, to, "2"), mall.pay(to, from, "3"), mall.accrue(mall.line(cai, 5))]);
+      } else await mall.pay(from, to, "1");
       await new Promise((resolve) => { setTimeout(resolve, Number(process.argv[2] ?? 500)); });
     }
   } catch (error) {

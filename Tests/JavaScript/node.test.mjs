@@ -46,7 +46,7 @@ test("points are issued, given, spent and proved", async () => {
   assert.deepEqual(issued.receipt.outcomes, [{ outcome: "lines", done: 2, exceptions: [] }]);
   assert.deepEqual(Object.keys(issued.receipt).sort(), ["code", "outcomes", "result", "transaction"]);
 
-  const given = await mall.act(ann, [{ kind: "transfer", from: ann.account, to: bo.account, unit: "POINTS", amount: "120" }]);
+  const given = await mall.pay(ann, bo, "120");
   const [{ portions }] = given.receipt.outcomes;
   assert.deepEqual(portions.map((p) => [p.amount, p.class, p.restriction]), [["120", "granted", 0]]);
   assert.ok(BigInt(portions[0].expiry) > BigInt(Date.now()));
@@ -71,7 +71,8 @@ test("points are issued, given, spent and proved", async () => {
   bo.client ??= await mall.signedIn(bo);
   const other = await bo.client.provenBalance(bo.account, "POINTS");
   assert.deepEqual([other.available, other.pending], ["120", "70"]);
-  await mall.issue([{ kind: "publish", issuer: 1, program: { unit: "NONE", currency: "CNY", faceMinor: "1", facePoints: "1" } }]);
+  const program = { unit: "NONE", currency: "CNY", faceMinor: "1", facePoints: "1" };
+  await mall.issue([{ kind: "publish", issuer: 1, program }]);
   assert.equal((await bo.client.provenBalance(bo.account, "NONE")).available, "0");
   await assert.rejects(bo.client.provenBalance(bo.account, "UNHEARD"), { code: "unit-not-found", status: 404 });
   const { items } = await ann.client.balances(ann.account);
@@ -89,11 +90,11 @@ test("every kind of operation in the interface's JSON is what the module writes 
   const chain = await mall.mine.chain();
   const line = { account: lf.randomAccount(), role: "store", credential: other, guardian: null };
   const ticket = await chain.signTicket(1, line, "9999999999999", mall.key);
+  const terms = { unit: "STARS", decimals: 2, currency: "CNY", faceMinor: "1", facePoints: "7" };
+  const held = { kind: "reserve", account: ann.account, unit: "POINTS", amount: "1", organisation: 2, deadline: "9" };
   const operations = [
-    { kind: "publish", issuer: 1, program: { unit: "STARS", decimals: 2, currency: "CNY", faceMinor: "1", facePoints: "7",
-      expiry: { yearEnds: 1, zone: { 0: 480, 1700000000000: 540 } } } },
-    { kind: "publish", issuer: 1, program: { unit: "EVER", decimals: 0, currency: "CNY", faceMinor: "1", facePoints: "7",
-      expiry: null } },
+    { kind: "publish", issuer: 1, program: { ...terms, expiry: { yearEnds: 1, zone: { 0: 480, 1700000000000: 540 } } } },
+    { kind: "publish", issuer: 1, program: { ...terms, expiry: null } },
     { kind: "open", organisation: 1, all: true, lines: [line] },
     { kind: "open-by-ticket", line, ticket },
     { kind: "claim", account: ann.account, credential: other },
@@ -106,8 +107,8 @@ test("every kind of operation in the interface's JSON is what the module writes 
     { kind: "claw-back", unit: "POINTS", all: true, lines: [{ key, total: "5" }] },
     { kind: "transfer", from: ann.account, to: bo.account, unit: "POINTS", amount: "18446744073709551615" },
     { kind: "redeem", account: ann.account, unit: "POINTS", amount: "1", reference: "hex:e88194" },
-    { kind: "reserve", account: ann.account, unit: "POINTS", amount: "1", organisation: 2, use: { redeem: "R-1" }, deadline: "9" },
-    { kind: "reserve", account: ann.account, unit: "POINTS", amount: "1", organisation: 2, use: { transfer: cai.account }, deadline: "9" },
+    { ...held, use: { redeem: "R-1" } },
+    { ...held, use: { transfer: cai.account } },
     { kind: "commit", hold: "ab".repeat(32), amount: "1" },
     { kind: "release", hold: "ab".repeat(32) },
     { kind: "freeze", account: ann.account },
@@ -115,8 +116,10 @@ test("every kind of operation in the interface's JSON is what the module writes 
   ];
   assert.equal(new Set(operations.map((operation) => operation.kind)).size, 18);
   for (const operation of operations) {
-    const asked = { nonce: "7", validUntil: "1999999999999", signers: [{ party: { organisation: 1 }, key: mall.key.publicKey }],
-      operations: [operation] };
+    const asked = {
+      nonce: "7", validUntil: "1999999999999", signers: [{ party: { organisation: 1 }, key: mall.key.publicKey }],
+      operations: [operation],
+    };
     const response = await fetch(`${node.base}/v1/transactions/prepare`,
       { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(asked) });
     const answer = await response.json();
@@ -134,8 +137,9 @@ test("a reservation is made, read and used", async () => {
   const [ann] = mall.people;
   await mall.accrue(mall.line(ann, 40));
   const deadline = String(Date.now() + 3_600_000);
-  const made = await mall.act(ann, [{ kind: "reserve", account: ann.account, unit: "POINTS", amount: "30", organisation: 1,
-    use: { redeem: "R-1" }, deadline }]);
+  const made = await mall.act(ann, [{
+    kind: "reserve", account: ann.account, unit: "POINTS", amount: "30", organisation: 1, use: { redeem: "R-1" }, deadline,
+  }]);
   const [{ hold }] = made.receipt.outcomes;
   assert.match(hold, /^[0-9a-f]{64}$/);
   assert.equal((await ann.client.provenBalance(ann.account, "POINTS")).held, "30");
@@ -204,12 +208,13 @@ test("the stream brings each block once, and an account its transactions", { tim
     }
   })();
   const mine = (async () => {
-    for await (const { event, data } of bo.client.events({ path: `/v1/accounts/${bo.account}/events`, session: true, after: certified })) {
+    const path = `/v1/accounts/${bo.account}/events`;
+    for await (const { event, data } of bo.client.events({ path, session: true, after: certified })) {
       return [event, data];
     }
     return null;
   })();
-  const sent = await mall.act(ann, [{ kind: "transfer", from: ann.account, to: bo.account, unit: "POINTS", amount: "1" }]);
+  const sent = await mall.pay(ann, bo, "1");
   const [event, data] = await mine;
   assert.deepEqual([event, data.id, data.excerpts[0].operation.amount], ["transaction", sent.transaction.id, "1"]);
   while (!heights.includes(Number(sent.height))) await new Promise((resolve) => { setTimeout(resolve, 20); });
@@ -317,8 +322,8 @@ test("the description of the interface names every path that the module asks for
 test("bytes asked for are the bytes that JSON spells", async () => {
   for (const [path, of] of [["/v1/blocks/1/header", (v) => v.header.bytes], ["/v1/genesis", (v) => v.genesis.bytes],
     ["/v1/blocks/1/certificate", (v) => v.certificate.bytes]]) {
-    const bytes = new Uint8Array(await (await fetch(node.base + path, { headers: { accept: "application/octet-stream" } }))
-      .arrayBuffer());
+    const answer = await fetch(node.base + path, { headers: { accept: "application/octet-stream" } });
+    const bytes = new Uint8Array(await answer.arrayBuffer());
     assert.equal(of(await (await fetch(node.base + path)).json()), hex(bytes), path);
   }
   const { header } = await (await fetch(`${node.base}/v1/blocks/1/header`)).json();
