@@ -11,7 +11,7 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)')
 
-.PHONY: help setup build release lint test unit vectors javascript pages fuzz docs demo soak sanitize clean
+.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,13 +29,17 @@ release: setup ## build the tool for use, into .build/release/lianfen
 lint: ## check the layout of the sources
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests $(wildcard Fuzz)
 
-test: setup lint build unit vectors javascript pages ## run every check: what a change must pass
+test: setup lint build unit contract vectors javascript pages ## run every check: what a change must pass
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
 	@$(MAKE) release
 
 unit: build ## run the tests, and check that those named in docs/features.md passed
 	@scripts/run-tests
+
+contract: build ## hold the HTTP interface to its document: EXAMPLES=4 a route, SEED=
+	@scripts/setup python3-venv
+	@EXAMPLES='$(EXAMPLES)' SEED='$(SEED)' "$$(scripts/python-venv)" -B Tests/Contract/contract.py
 
 vectors: setup ## let a second implementation check the golden vectors
 	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi

@@ -90,7 +90,7 @@ struct NodeOption {
         guard let url = parsed.text("node") else {
             for name in ["ca", "genesis"] where parsed.has(name) {
                 throw CommandError(
-                    code: "node-missing", field: "--\(name)", reason: "it is about a node: give --node too",
+                    code: "node-option", field: "--\(name)", reason: "it is about a node: give --node too",
                     exit: .usage)
             }
             return nil
@@ -98,8 +98,10 @@ struct NodeOption {
         self.init(url, authorities: parsed.text("ca"))
     }
 
+    /// The directory of wallets and keys, once the options beside it make sense.
     static func directory(_ parsed: Parsed) throws -> ChainDirectory {
-        try ChainDirectory(
+        _ = try NodeOption(parsed)
+        return try ChainDirectory(
             parsed.requiredText("dir"), passphrase: Passphrase(parsed), genesis: parsed.text("genesis"))
     }
 

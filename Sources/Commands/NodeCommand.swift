@@ -15,8 +15,8 @@ enum NodeCommand {
             a line is printed for every new height that is seen, and one at the end; otherwise a status line is kept \
             up to date where there is a terminal.
 
-            With --listen it serves the HTTP interface (docs/api.md) and its pages. Beside loopback that needs TLS, \
-            or a proxy in front.
+            With --listen it serves the HTTP interface (docs/api.md) and its pages. Beside loopback that needs TLS, or \
+            a proxy in front.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),

@@ -48,8 +48,13 @@ struct Call: Sendable {
 
     private func read<Value>(_ text: String, _ name: String, _ form: Form<Value>) throws(Problem) -> Value {
         do throws(JSONError) { return try form.parse(.string(text)) } catch {
-            throw Problem(.parameterInvalid, error.reason, field: name)
+            throw Self.invalid(name, error.reason)
         }
+    }
+
+    /// A wrong parameter; cursors have a problem of their own, since whoever sends one is to begin again without it.
+    private static func invalid(_ name: String, _ reason: String) -> Problem {
+        Problem(name == "cursor" ? .cursorInvalid : .parameterInvalid, reason, field: name)
     }
 
     /// A parameter that is a small number.
@@ -60,9 +65,7 @@ struct Call: Sendable {
         else { return fallback }
         let isPlain = text.utf8.allSatisfy { (0x30...0x39).contains($0) } && (text == "0" || text.utf8.first != 0x30)
         guard isPlain, let number = UInt32(text), range.contains(number) else {
-            throw Problem(
-                .parameterInvalid, "it takes a whole number from \(range.lowerBound) to \(range.upperBound)",
-                field: name)
+            throw Self.invalid(name, "it takes a whole number from \(range.lowerBound) to \(range.upperBound)")
         }
         return number
     }
@@ -71,19 +74,19 @@ struct Call: Sendable {
         Int(try number("limit", in: 1...UInt32(Page<Int>.countMax), else: UInt32(Page<Int>.countDefault)))
     }
 
-    /// The body as the form has it.
+    /// The body as the form has it. Text that is no JSON, or doubtful JSON, is another problem than a wrong member.
     func body<Value>(_ form: Form<Value>) throws(Problem) -> Value {
-        do throws(JSONError) {
-            let json: JSONValue
-            do throws(JSONError) {
-                json = try JSONValue(parsing: request.body, bytesMax: route.body?.bytesMax ?? 0)
-            } catch {
-                throw error
-            }
-            return try form.parse(json)
-        } catch {
-            throw Problem(error)
+        let bytesMax = route.body?.bytesMax ?? 0
+        guard request.body.count <= bytesMax else {
+            throw Problem(.server(.bodyTooLarge), "This path takes at most \(bytesMax) bytes.")
         }
+        let json: JSONValue
+        do throws(JSONError) {
+            json = try JSONValue(parsing: request.body, bytesMax: bytesMax, numbers: .anyWhole)
+        } catch {
+            throw Problem(.bodyMalformed, error.reason, field: error.path)
+        }
+        do throws(JSONError) { return try form.parse(json) } catch { throw Problem(error) }
     }
 
     // MARK: Answers

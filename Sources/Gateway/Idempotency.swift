@@ -103,13 +103,17 @@ final class Idempotency: Sendable {
         init(path: String, identity: Database.Identity, clock: @escaping @Sendable () -> UInt64) throws(SQLiteError) {
             database = try Database(path: path, identity: identity)
             find = try database.prepare(
-                "SELECT fingerprint, status, type, body, height, root FROM answers WHERE scope = ?1 AND key = ?2 AND at > ?3"
-            )
+                """
+                SELECT fingerprint, status, type, body, height, root FROM answers
+                WHERE scope = ?1 AND key = ?2 AND at > ?3
+                """)
             add = try database.prepare(
                 "INSERT OR REPLACE INTO answers (scope, key, fingerprint, at) VALUES (?1, ?2, ?3, ?4)")
             answer = try database.prepare(
-                "UPDATE answers SET status = ?3, type = ?4, body = ?5, height = ?6, root = ?7 WHERE scope = ?1 AND key = ?2"
-            )
+                """
+                UPDATE answers SET status = ?3, type = ?4, body = ?5, height = ?6, root = ?7
+                WHERE scope = ?1 AND key = ?2
+                """)
             remove = try database.prepare("DELETE FROM answers WHERE scope = ?1 AND key = ?2")
             age = try database.prepare(
                 "DELETE FROM answers WHERE (scope, key) IN (SELECT scope, key FROM answers WHERE at <= ?1 LIMIT 4096)")

@@ -1,3 +1,4 @@
+import Crypto
 import JSON
 import Wire
 
@@ -45,25 +46,53 @@ enum OpenAPI {
                                 "description": "From POST /v1/tokens, for a signed challenge.",
                             ]
                         ]),
-                    .init(
-                        "headers",
-                        [
-                            "Lianfen-Height": [
-                                "description": "The certified height at which the answer stands.",
-                                "schema": ["type": "string"],
-                            ],
-                            "Lianfen-State-Root": [
-                                "description": "The state root of that height.", "schema": ["type": "string"],
-                            ],
-                            "X-Request-Id": [
-                                "description": "Names this request in the node's log.", "schema": ["type": "string"],
-                            ],
-                        ]),
+                    .init("headers", headers(use)),
                     .init(
                         "schemas",
                         .object(definitions.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) })),
                 ])),
         ])
+    }
+
+    /// Header fields of answers. Those that every answer of a route has are required, so that a check of an answer sees
+    /// to them; the others belong to some statuses.
+    private static func headers(_ use: (Schema) -> JSONValue) -> JSONValue {
+        func always(_ about: String, _ schema: JSONValue) -> JSONValue {
+            ["description": .string(about), "required": true, "schema": schema]
+        }
+        func sometimes(_ about: String, _ schema: JSONValue) -> JSONValue {
+            ["description": .string(about), "schema": schema]
+        }
+        return [
+            "Lianfen-Height": always(
+                "The certified height at which the answer stands.", use(Form<UInt64>.number64.schema)),
+            "Lianfen-State-Root": always("The state root of that height.", use(Form<Digest>.digest.schema)),
+            "X-Request-Id": always("Names this request in the node's log.", ["type": "string"]),
+            "Idempotent-Replayed": sometimes(
+                "The answer is the stored one of an earlier request with the same Idempotency-Key.",
+                ["type": "string", "const": "true"]),
+            "Location": sometimes("Where the transaction can be looked up.", ["type": "string"]),
+            "Retry-After": sometimes(
+                "Seconds after which it makes sense to try again.", ["type": "integer", "minimum": 1]),
+            "Allow": sometimes("The methods that the path takes.", ["type": "string"]),
+            "WWW-Authenticate": sometimes("How to come back with a token.", ["type": "string"]),
+        ]
+    }
+
+    /// Names of the header fields that a status comes with, beside those of every answer.
+    private static func fields(_ status: Int, _ route: Route) -> [String] {
+        switch status {
+        case 202: ["Location", "Retry-After"]
+        case 200..<300, 409: route.method == .post ? ["Idempotent-Replayed"] : []
+        case 401: ["WWW-Authenticate"]
+        case 405: ["Allow"]
+        case 429, 503: ["Retry-After"]
+        default: []
+        }
+    }
+
+    private static func references(_ names: [String]) -> JSONValue {
+        .object(names.map { .init($0, ["$ref": .string("#/components/headers/\($0)")]) })
     }
 
     private static let about = """
@@ -125,8 +154,9 @@ enum OpenAPI {
         }
         if route.body?.isTransaction == true {
             header(
-                "Prefer", "wait=SECONDS: how long to wait for the certificate.",
-                ["type": "string", "pattern": "^wait=(?:[0-9]|[12][0-9]|30)$"])
+                "Prefer",
+                "wait=SECONDS: how long to wait for the certificate, up to 30. Other preferences count for nothing.",
+                ["type": "string", "examples": ["wait=0", "wait=5"]])
         }
         if case .events? = route.answers.first?.content {
             header(
@@ -149,11 +179,6 @@ enum OpenAPI {
     }
 
     private static func responses(_ route: Route, _ use: (Schema) -> JSONValue) -> JSONValue {
-        let headers: JSONValue = [
-            "Lianfen-Height": ["$ref": "#/components/headers/Lianfen-Height"],
-            "Lianfen-State-Root": ["$ref": "#/components/headers/Lianfen-State-Root"],
-            "X-Request-Id": ["$ref": "#/components/headers/X-Request-Id"],
-        ]
         var responses: [JSONValue.Member] = route.answers.map { answer in
             let bytes: JSONValue.Member = .init(
                 "application/octet-stream", ["schema": ["type": "string", "contentEncoding": "binary"]])
@@ -162,25 +187,43 @@ enum OpenAPI {
                 case .json(let schema): [.init("application/json", ["schema": use(schema)])]
                 case .jsonOrBytes(let schema): [.init("application/json", ["schema": use(schema)]), bytes]
                 case .bytes: [bytes]
-                case .events: [.init("text/event-stream", ["schema": ["type": "string"]])]
+                case .events(let name, let schema):
+                    [
+                        .init(
+                            "text/event-stream", ["schema": event(name, use(schema), use(Form<UInt64>.number64.schema))]
+                        )
+                    ]
                 }
             return .init(
                 "\(answer.status)",
                 [
-                    "description": .string(answer.about), "headers": headers,
+                    "description": .string(answer.about),
+                    "headers": references(
+                        ["Lianfen-Height", "Lianfen-State-Root", "X-Request-Id"] + fields(answer.status, route)),
                     "content": .object(content),
                 ])
         }
         for status in problems(route) {
-            responses.append(
-                .init(
-                    "\(status)",
-                    [
-                        "description": .string(reasons[status] ?? "A problem."),
-                        "content": ["application/problem+json": ["schema": use(Problem.schema)]],
-                    ]))
+            var members: [JSONValue.Member] = [.init("description", .string(reasons[status] ?? "A problem."))]
+            let names = fields(status, route)
+            if !names.isEmpty { members.append(.init("headers", references(names))) }
+            members.append(.init("content", ["application/problem+json": ["schema": use(Problem.schema)]]))
+            responses.append(.init("\(status)", .object(members)))
         }
         return .object(responses)
+    }
+
+    /// One event of a stream. OpenAPI has a word for that from 3.2 on; until then the schema of a stream is read as
+    /// that of each event in it.
+    private static func event(_ name: String, _ data: JSONValue, _ id: JSONValue) -> JSONValue {
+        [
+            "type": "object", "description": "One event of the stream. Lines that begin with a colon are comments.",
+            "properties": [
+                "id": id, "event": ["type": "string", "const": .string(name)],
+                "data": ["type": "string", "contentMediaType": "application/json", "contentSchema": data],
+            ],
+            "required": ["id", "event", "data"],
+        ]
     }
 
     private static let reasons: [Int: String] = [

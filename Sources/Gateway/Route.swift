@@ -39,7 +39,8 @@ struct Route: Sendable {
         case json(Schema)
         case jsonOrBytes(Schema)
         case bytes
-        case events
+        /// Server-sent events of one name, and what their data is.
+        case events(String, Schema)
     }
 
     struct Answer: Sendable {
@@ -105,6 +106,10 @@ extension Route.Parameter {
 extension Route.Answer {
     static func ok<Value>(_ form: Form<Value>, _ about: String = "Done.") -> Self {
         Self(status: 200, about: about, content: .json(form.schema))
+    }
+
+    static func events<Value>(_ name: String, _ form: Form<Value>, _ about: String) -> Self {
+        Self(status: 200, about: about, content: .events(name, form.schema))
     }
 
     static func okOrBytes<Value>(_ form: Form<Value>, _ about: String = "Done.") -> Self {

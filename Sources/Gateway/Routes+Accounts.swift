@@ -126,7 +126,9 @@ extension Gateway {
             "What concerns an account, as it is certified. With Last-Event-ID, what came after that height.",
             access: .token, parameters: [account],
             answers: [
-                Route.Answer(status: 200, about: "Events named transaction, their id the height.", content: .events)
+                .events(
+                    "transaction", Form<TransactionView>.transactionView,
+                    "Events named transaction, their id the height.")
             ], problems: [403]
         ) { call in
             let id = try call.path("account", .account)
@@ -139,7 +141,9 @@ extension Gateway {
             access: .token,
             parameters: [.path("organisation", Form<UInt32>.organisationNumber, "An organisation's number.")],
             answers: [
-                Route.Answer(status: 200, about: "Events named transaction, their id the height.", content: .events)
+                .events(
+                    "transaction", Form<TransactionView>.transactionView,
+                    "Events named transaction, their id the height.")
             ], problems: [403]
         ) { call in
             let number = try call.number("organisation", in: 0...UInt32.max, else: 0)

@@ -142,7 +142,7 @@ extension Gateway {
             .get, "/v1/events", "streamBlocks", "chain",
             "Every certified block as an event. With Last-Event-ID, those after that height.",
             answers: [
-                Route.Answer(status: 200, about: "Events named block, their id the height.", content: .events)
+                .events("block", Form<BlockSummary>.blockSummary, "Events named block, their id the height.")
             ]
         ) { call in
             let frames = call.gateway.frames

@@ -135,7 +135,7 @@ extension Call {
     /// Submits the body, and answers when it is certified or the wait is over.
     func submit() throws(Problem) {
         let transaction = try transaction()
-        let seconds = try waitSeconds()
+        let seconds = waitSeconds
         let call = self
         exchange.answer(after: Int(seconds) * 1000) {
             // The wait is over and nothing is decided: nothing is kept under a key either.
@@ -166,16 +166,17 @@ extension Call {
         }
     }
 
-    /// What `Prefer: wait=SECONDS` asks for.
-    private func waitSeconds() throws(Problem) -> UInt32 {
+    /// What `Prefer: wait=SECONDS` asks for. A preference that cannot be read counts for nothing, and one that goes too
+    /// far as far as it can, as RFC 7240 has it.
+    private var waitSeconds: UInt32 {
         for part in (request.header("Prefer") ?? "").split(whereSeparator: { $0 == "," || $0 == ";" }) {
-            let part = part.drop { $0 == " " }
-            guard part.lowercased().hasPrefix("wait=") else { continue }
-            guard let seconds = UInt32(part.dropFirst(5)), seconds <= Submissions.waitSecondsMax else {
-                throw Problem(
-                    .headerInvalid, "wait takes 0 to \(Submissions.waitSecondsMax) seconds", field: "Prefer")
+            let words = part.split(separator: "=", maxSplits: 1).map {
+                $0.drop { $0 == " " || $0 == "\"" }.prefix { $0 != " " && $0 != "\"" }
             }
-            return seconds
+            guard words.count == 2, words[0].lowercased() == "wait",
+                words[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }), !words[1].isEmpty
+            else { continue }
+            return min(UInt32(words[1]) ?? .max, Submissions.waitSecondsMax)
         }
         return Submissions.waitSecondsMax
     }

@@ -5,8 +5,9 @@ import Wire
 
 /// Who may see what of a transaction.
 ///
-/// Everybody: id, kinds, result, place. Who signed it, validators and observers: all. Who is named in it: the operations,
-/// and of lists the lines, that name him; a batch of thousands of members is nobody's to read but its signer's.
+/// Everybody: id, kinds, result, place. Who signed it, validators and observers: all. Who is named in it: the
+/// operations, and of lists the lines, that name him; a batch of thousands of members is nobody's to read but its
+/// signer's.
 struct Visibility {
     let tables: BlockStore
     let principal: Principal?

@@ -4,14 +4,24 @@ extension JSONValue {
     /// How many arrays and objects may stand inside one another.
     public static let depthMax = 32
 
+    /// How a whole number may be written.
+    public enum NumberSpelling: Sendable {
+        /// In digits alone.
+        case digits
+        /// As JSON Schema has it, to which `5`, `5.0` and `0.5e1` are the same integer.
+        case anyWhole
+    }
+
     /// Reads a text that holds exactly one value: whole numbers of 64 bits only, no member twice.
     /// - Throws: ``JSONError`` with the path of the value concerned, and line and column for a broken text.
-    public init(parsing text: [UInt8], bytesMax: Int = textBytesMax) throws(JSONError) {
+    public init(
+        parsing text: [UInt8], bytesMax: Int = textBytesMax, numbers: NumberSpelling = .digits
+    ) throws(JSONError) {
         guard text.count <= bytesMax else { throw JSONError("$", "the text is longer than \(bytesMax) bytes") }
         guard (try? UTF8Span(validating: text.span)) != nil else {
             throw JSONError("$", "the text is not valid UTF-8; save it as UTF-8")
         }
-        var parser = Parser(text: text)
+        var parser = Parser(text: text, numbers: numbers)
         self = try parser.document()
     }
 
@@ -32,13 +42,18 @@ private struct Parser {
     /// Members of an object whose names are compared one by one.
     private static let namesComparedMax = 16
 
+    /// Digits of an exponent that are read: one of more is far beyond 64 bits, or a fraction.
+    private static let exponentDigitsMax = 4
+
     let text: [UInt8]
+    let numbers: JSONValue.NumberSpelling
     var i = 0
     var path = JSONPath()
     var depth = 0
 
-    init(text: [UInt8]) {
+    init(text: [UInt8], numbers: JSONValue.NumberSpelling) {
         self.text = text
+        self.numbers = numbers
         if text.starts(with: [0xEF, 0xBB, 0xBF]) { i = 3 }
     }
 
@@ -142,14 +157,52 @@ private struct Parser {
             throw JSONError(path.text, "\(written) begins with a zero; write the number without it")
         }
         if i < text.count, [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(text[i]) {
-            throw JSONError(
-                path.text, "has a fraction or an exponent; write a whole number, or an amount as a string like \"1.00\""
-            )
+            guard numbers == .anyWhole else { throw fraction() }
+            return try wholeNumber(written)
         }
         guard let value = Int64(written) else {
             throw JSONError(path.text, "\(written) is too large")
         }
         return value
+    }
+
+    /// The rest of a number that is written with a point or an exponent.
+    private mutating func wholeNumber(_ head: String) throws(JSONError) -> Int64 {
+        var digits = head
+        var exponent = 0
+        if take(".") {
+            let places = try digitsHere()
+            digits += places
+            exponent -= places.utf8.count
+        }
+        if take("e") || take("E") {
+            let isNegative = take("-")
+            if !isNegative { _ = take("+") }
+            let written = try digitsHere().drop { $0 == "0" }
+            let size = written.utf8.count > Self.exponentDigitsMax ? text.count + 20 : Int(written) ?? 0
+            exponent += isNegative ? -size : size
+        }
+        guard digits.utf8.contains(where: { (UInt8(ascii: "1")...UInt8(ascii: "9")).contains($0) }) else { return 0 }
+        while exponent < 0 {
+            guard digits.popLast() == "0" else { throw fraction() }
+            exponent += 1
+        }
+        // More zeros than 64 bits have digits are too many, however many there are.
+        digits += String(repeating: "0", count: min(exponent, 20))
+        guard let value = Int64(digits) else { throw JSONError(path.text, "the number is too large") }
+        return value
+    }
+
+    private mutating func digitsHere() throws(JSONError) -> String {
+        let begin = i
+        while i < text.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[i]) { i += 1 }
+        guard i > begin else { throw broken("a digit was expected here") }
+        return String(decoding: text[begin..<i], as: UTF8.self)
+    }
+
+    private func fraction() -> JSONError {
+        JSONError(
+            path.text, "has a fraction or an exponent; write a whole number, or an amount as a string like \"1.00\"")
     }
 
     private mutating func string() throws(JSONError) -> String {

@@ -385,8 +385,8 @@ public struct UnitView: Sendable {
 
 extension Form where Value == UnitView.Totals {
     static let totals = object(
-        "Where all points of the unit are. Minted = pending + available + held + redeemed + expired + recalled + clawed "
-            + "+ cancelled; the debt is no part of it.",
+        "Where all points of the unit are. Minted = pending + available + held + redeemed + expired + recalled "
+            + "+ clawed + cancelled; the debt is no part of it.",
         Field("minted", .number64), Field("pending", .number64), Field("available", .number64),
         Field("held", .number64), Field("redeemed", .number64), Field("expired", .number64),
         Field("recalled", .number64), Field("clawed", .number64), Field("cancelled", .number64),

@@ -156,7 +156,8 @@ extension Form where Value == [UInt8] {
         return text(
             "\(counts.lowerBound) to \(counts.upperBound) printable ASCII characters, or “hex:” and digits",
             pattern:
-                "^(?:hex:(?:[0-9a-f]{2})\(hexCounts)|(?!hex:)\(characters){\(counts.lowerBound),\(counts.upperBound)})$",
+                "^(?:hex:(?:[0-9a-f]{2})\(hexCounts)"
+                + "|(?!hex:)\(characters){\(counts.lowerBound),\(counts.upperBound)})$",
             example: "A-2026-000017",
             read: { text in
                 let bytes = Array(text.utf8)

@@ -6,8 +6,8 @@ public import Ledger
 /// A transaction as one party may see it.
 ///
 /// Everybody may see its id, kinds, result and place. Who signed it sees all of it. Who is named in it, and did not
-/// sign, sees the operations, and of their lines those, that name him: a batch for thousands of members is not theirs to
-/// read.
+/// sign, sees the operations, and of their lines those, that name him: a batch for thousands of members is not theirs
+/// to read.
 public struct TransactionView: Sendable {
     public enum State: String, Sendable, CaseIterable {
         /// Taken up by this node and not certified yet.
@@ -102,8 +102,8 @@ extension Form where Value == TransactionView {
         Field("id", .digest),
         Field(
             "state", .words { (state: TransactionView.State) in state.rawValue },
-            "accepted: under way here. certified: final, its result may be a refusal. refused: final, without burning its "
-                + "nonce."),
+            "accepted: under way here. certified: final, its result may be a refusal. refused: final, without burning "
+                + "its nonce."),
         Field("kinds", Form<TransactionSummary>.kinds),
         Field.optional("result", .result), Field.optional("code", .number), Field.optional("place", .place),
         Field.optional("time", .time, "Block time."),

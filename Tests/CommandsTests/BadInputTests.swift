@@ -73,6 +73,20 @@ import Testing
         Case("proof verify ROOT/text", 2, "missing-option", "--genesis"),
         Case("proof verify ROOT/text --genesis ROOT/chain/genesis", 1, "proof-invalid", "ROOT/text"),
         Case("proof verify ROOT/none --genesis ROOT/chain/genesis", 1, "file-notFound", "ROOT/none"),
+        Case("wallet balance a --dir ROOT/chain --ca ROOT/text", 2, "node-option", "--ca"),
+        Case("wallet new a --dir ROOT/chain --node nowhere", 2, "url-invalid", "--node"),
+        Case("wallet new a --dir ROOT/empty --node http://127.0.0.1:1", 3, "chain-missing", "--dir"),
+        Case(
+            "wallet new a --dir ROOT/chain --node http://127.0.0.1:1 --genesis ROOT/text", 1, "genesis-invalid",
+            "ROOT/text"),
+        Case("wallet new a --dir ROOT/chain --node http://127.0.0.1:1", 3, "node-unreachable", nil),
+        Case(
+            "import ROOT/text --mapping ROOT/text --dir ROOT/chain --genesis ROOT/text", 2, "node-option", "--genesis"),
+        Case("tx", 2, "missing-command", nil), Case("tx build", 1, "json-invalid", "$"),
+        Case("tx show", 1, "input-empty", nil), Case("tx show --genesis ROOT/text", 1, "input-empty", nil),
+        Case("tx sign", 2, "either", "--key"), Case("tx sign --key ROOT/text", 2, "genesis-missing", "--genesis"),
+        Case("tx sign --key ROOT/text --genesis ROOT/chain/genesis", 1, "key-invalid", "ROOT/text"),
+        Case("tx sign --wallet a --dir ROOT/chain", 1, "wallet-unknown", nil),
         Case("proof export --dir ROOT/chain --account a --unit u", 2, "missing-option", "--out"),
         Case("proof export --dir ROOT/chain --account a --unit u --out ROOT/out", 1, "wallet-unknown", nil),
     ])

@@ -118,7 +118,7 @@ import Testing
                 (["--dir", here, "--node", dead], 3, "node-unreachable"),
                 (["--dir", here, "--node", "nowhere"], 2, "url-invalid"),
                 (["--dir", here, "--node", url, "--ca", root.file("none")], 3, "node-not-trusted"),
-                (["--dir", here, "--ca", root.file("none")], 2, "node-missing"),
+                (["--dir", here, "--ca", root.file("none")], 2, "node-option"),
                 (["--dir", root.file("none"), "--node", url], 3, "directory-missing"),
             ] as [([String], Int32, String)] {
                 let call = Call(["wallet", "new", "dan", "--json"] + words)

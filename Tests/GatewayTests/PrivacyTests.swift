@@ -33,7 +33,8 @@ import Wire
             let stranger = try mall.open()
             try mall.accrue(alice, Self.earned, order: "secret-1")
             try mall.accrue(alice, Self.pending, order: "secret-2", pending: true)
-            // One batch for all three, so that the stranger is named in what others may not read of him, nor he of them.
+            // One batch for all three, so that the stranger is named in what others may not read of him, nor he of
+            // them.
             try mall.done(
                 [
                     .accrue(
