@@ -2,10 +2,8 @@
 
 import { LianfenClient, LianfenError, resultText, u64 } from "./lianfen.js";
 
-/** Rows that the list of blocks keeps, and pages of a hundred blocks that a search by hash looks through. */
+/** Rows that the list of blocks keeps. */
 const ROWS_MAX = 20;
-const SEARCH_PAGES_MAX = 10;
-const SEARCH_PAGE = 100;
 const PIN = "lianfen.genesis";
 const LANGUAGE = "lianfen.language";
 
@@ -22,11 +20,11 @@ const texts = {
     lost: "Stream lost",
     lostFull: "The live stream is lost. Blocks shown may be out of date; trying again by itself.",
     resumed: "The live stream is back. No block was missed.",
-    searchLabel: "Transaction id, block hash or height",
+    searchLabel: "Transaction id or block height",
     search: "Search",
     searching: "Searching…",
-    searchForm: "That is neither a height (digits) nor an id or hash (64 hexadecimal digits).",
-    searchNone: (n) => `Nothing has this id; no block of the newest ${n} has this hash.`,
+    searchForm: "That is neither a block height (digits) nor a transaction id (64 hexadecimal digits).",
+    searchNone: "No transaction has this id. Blocks are found by their height, not by their hash.",
     heightNone: (h) => `There is no certified block ${h}.`,
     chain: "Chain",
     height: "Height",
@@ -116,11 +114,11 @@ const texts = {
     lost: "实时流中断",
     lostFull: "实时流已中断，所示区块可能不是最新，正在自动重试。",
     resumed: "实时流已恢复，未遗漏区块。",
-    searchLabel: "交易编号、区块哈希或高度",
+    searchLabel: "交易编号或区块高度",
     search: "查询",
     searching: "正在查询…",
-    searchForm: "既不是高度（数字），也不是编号或哈希（64 位十六进制）。",
-    searchNone: (n) => `没有此编号的交易；最新 ${n} 个区块中也没有此哈希。`,
+    searchForm: "既不是区块高度（数字），也不是交易编号（64 位十六进制）。",
+    searchNone: "没有此编号的交易。区块请按高度查询，不能按哈希查询。",
     heightNone: (h) => `没有已确认的区块 ${h}。`,
     chain: "链",
     height: "高度",
@@ -342,9 +340,10 @@ function renderHead() {
 }
 
 function renderHeight() {
-  $("height").textContent = head.height;
-  $("time").textContent = shownTime(head.time);
-  $("time").dateTime = isoTime(head.time);
+  const { height, time } = head.header;
+  $("height").textContent = height;
+  $("time").textContent = shownTime(time);
+  $("time").dateTime = isoTime(time);
   renderStateRoot();
 }
 
@@ -354,13 +353,13 @@ function renderStateRoot() {
   if (!place || !head) return;
   if (!place.firstChild) {
     const button = make("button", { type: "button", class: "copy", "aria-label": t("copy")(t("stateRoot")),
-      title: t("copy")(t("stateRoot")), click: async () => { await copy(head.stateRoot); say(t("copied")); } },
+      title: t("copy")(t("stateRoot")), click: async () => { await copy(head.header.state); say(t("copied")); } },
     drawing("M5.5 5.5h8v8h-8z", "M10.5 5.5v-3h-8v8h3"));
     place.className = "id";
     place.append(make("code", {}), button);
   }
-  place.firstChild.textContent = shorten(head.stateRoot);
-  place.firstChild.title = head.stateRoot;
+  place.firstChild.textContent = shorten(head.header.state);
+  place.firstChild.title = head.header.state;
 }
 
 // MARK: The list
@@ -374,11 +373,12 @@ let frame = null;
 
 function row(block) {
   const count = block.transactions.length;
-  const link = make("a", { href: `#/block/${block.height}` },
-    make("span", { class: "height" }, block.height),
+  const { height, time } = block.header;
+  const link = make("a", { href: `#/block/${height}` },
+    make("span", { class: "height" }, height),
     make("span", { class: count === 0 ? "count none" : "count" }, t("transactions")(count)),
     make("code", { class: "hash" }, shorten(block.hash)),
-    make("time", { class: "when", datetime: isoTime(block.time) }, clock(block.time)));
+    make("time", { class: "when", datetime: isoTime(time) }, clock(time)));
   const item = make("li", {}, link);
   item.dataset.hash = block.hash;
   return item;
@@ -412,7 +412,7 @@ function schedule() {
 }
 
 function take(block) {
-  if (head && u64(block.height) <= u64(head.height)) return;
+  if (head && u64(block.header.height) <= u64(head.header.height)) return;
   head = block;
   recent = [block, ...recent].slice(0, ROWS_MAX);
   if (paused) unseen += 1;
@@ -465,7 +465,7 @@ async function follow() {
   }
   for (;;) {
     try {
-      for await (const { event, data } of client.events({ after: head?.height ?? null, onState: setLink })) {
+      for await (const { event, data } of client.events({ after: head?.header.height ?? null, onState: setLink })) {
         if (event === "block") take(data);
       }
     } catch (error) {
@@ -513,24 +513,25 @@ function checkPin() {
 let detail = null;
 
 async function showBlock(height, current) {
-  const { block, header } = await client.block(height);
+  const { block } = await client.block(height);
   if (!current()) return;
-  const number = u64(block.height);
+  const { header } = block;
+  const number = u64(header.height);
   const around = make("p", { class: "steps-of" },
     number > 0n ? make("a", { href: `#/block/${number - 1n}` }, t("earlier")) : null,
     make("a", { href: `#/block/${number + 1n}` }, t("later")));
   const facts = make("dl", { class: "facts" },
-    fact(t("time"), make("time", { datetime: isoTime(block.time) }, shownTime(block.time))),
+    fact(t("time"), make("time", { datetime: isoTime(header.time) }, shownTime(header.time))),
     fact(t("hash"), copyable(block.hash, t("hash"))),
-    fact(t("parent"), copyable(block.parent, t("parent"), number > 0n ? `#/block/${number - 1n}` : null)),
-    fact(t("stateRoot"), copyable(block.stateRoot, t("stateRoot"))),
+    fact(t("parent"), copyable(header.parent, t("parent"), number > 0n ? `#/block/${number - 1n}` : null)),
+    fact(t("stateRoot"), copyable(header.state, t("stateRoot"))),
     fact(t("entry"), copyable(header.entry, t("entry"))));
   const list = block.transactions.length === 0
     ? make("p", { class: "card note" }, t("none"))
     : make("ol", { class: "transactions" }, ...block.transactions.map((transaction) => make("li", {},
       copyable(transaction.id, t("id"), `#/transaction/${transaction.id}`), resultMark(transaction),
       kindTags(transaction.kinds))));
-  present(t("block")(block.height), around,
+  present(t("block")(header.height), around,
     make("div", { class: "card" }, facts),
     make("section", { class: "part", "aria-labelledby": "in-block" },
       make("h2", { id: "in-block" }, t("inBlock")), list),
@@ -616,7 +617,7 @@ async function verify(block, list, verdict) {
     add("genesis", first ? t("genesisFirst") : t("genesisSame"));
     set("genesis", "done");
     at = "header";
-    const found = await checker.verifiedHeader(block.height, (step, value) => {
+    const found = await checker.verifiedHeader(block.header.height, (step, value) => {
       if (step === "header") {
         add("header", copyable(value.hash, t("hash")));
         if (value.hash !== block.hash) throw new LianfenError("hash-differs", t("hashDiffers"));
@@ -642,7 +643,7 @@ async function verify(block, list, verdict) {
     at = "quorum";
     add("quorum", t("quorumDetail")(found.certificate.signatures.length, chain.quorum, chain.validators.length));
     set("quorum", "done");
-    conclude(verdict, "good", t("verdictGood")(block.height));
+    conclude(verdict, "good", t("verdictGood")(block.header.height));
     verdict.append(make("p", { class: "note" }, t("beyond")));
   } catch (error) {
     // A certificate is looked at as a whole before its signatures: count and order are the last step's.
@@ -690,27 +691,17 @@ async function route() {
   }
 }
 
-/** Where a search leads: a height is a block, 64 digits are a transaction or else one of the newest blocks. */
+/** Where a search leads: digits are a block's height, 64 hexadecimal ones a transaction. No node looks up a hash. */
 async function find(query) {
   if (/^(?:0|[1-9][0-9]{0,18})$/.test(query)) return `#/block/${query}`;
   if (!/^[0-9a-f]{64}$/.test(query)) throw new LianfenError("search-form", t("searchForm"));
-  const shown = recent.find((block) => block.hash === query);
-  if (shown) return `#/block/${shown.height}`;
   try {
     await client.transaction(query);
     return `#/transaction/${query}`;
   } catch (error) {
     if (error.status !== 404) throw error;
+    throw new LianfenError("search-none", t("searchNone"));
   }
-  let cursor = null;
-  for (let page = 0; page < SEARCH_PAGES_MAX; page += 1) {
-    const { items, next } = await client.blocks({ cursor, limit: SEARCH_PAGE });
-    const found = items.find((block) => block.hash === query);
-    if (found) return `#/block/${found.height}`;
-    if (next === null) break;
-    cursor = next;
-  }
-  throw new LianfenError("search-none", t("searchNone")(SEARCH_PAGES_MAX * SEARCH_PAGE));
 }
 
 $("search").addEventListener("submit", async (event) => {

@@ -423,11 +423,13 @@ export const randomAccount = () => accountText(platform.getRandomValues(new Uint
 
 /** A type's byte form: `encode(value)` gives bytes, `decode(bytes)` takes all of them or refuses. */
 export class Type {
-  constructor(write, read, absent = undefined) {
+  constructor(write, read, absent = undefined, isOmitted = false) {
     this.write = write;
     this.read = read;
     /** What stands for a member that is left out; undefined where it must be there. */
     this.absent = absent;
+    /** Whether a member that is null is left out of what is read. */
+    this.isOmitted = isOmitted;
     Object.freeze(this);
   }
 
@@ -446,6 +448,9 @@ export class Type {
 
   /** The same type where it may be left out of what is built here. */
   or(absent) { return new Type(this.write, this.read, absent); }
+
+  /** The same type where null is left out, of what is built here and of what is read. */
+  get omitted() { return new Type(this.write, this.read, null, true); }
 }
 
 const U8 = new Type((e, v, f) => e.u8(v, f), (d) => d.u8());
@@ -603,7 +608,10 @@ function struct(members, check = () => null) {
     },
     (d) => {
       const value = {};
-      for (const name of names) value[name] = members[name].read(d);
+      for (const name of names) {
+        const found = members[name].read(d);
+        if (found !== null || !members[name].isOmitted) value[name] = found;
+      }
       const reason = check(value);
       if (reason) throw d.refusal(`a value is outside its range: ${reason}`);
       return value;
@@ -674,7 +682,7 @@ export const Party = union({ organisation: U32, account: AccountId, guardian: Ac
 
 const Expiry = union({ days: between(U16, 1, 3650), months: between(U16, 1, 120), yearEnds: between(U16, 0, 10) });
 
-export const Program = struct(
+const ProgramParts = struct(
   {
     unit: UnitCode,
     decimals: between(U8, 0, 4).or(0),
@@ -682,7 +690,7 @@ export const Program = struct(
     faceMinor: U64,
     facePoints: U64,
     expiry: option(Expiry),
-    zone: list(struct({ from: U64, minutes: between(I16, -900, 900) }), 0, 256, (offset) => u64(offset.from)).or([]),
+    zone: list(struct({ from: U64, minutes: between(I16, -900, 900) }), 0, 256, (offset) => u64(offset.from)),
   },
   (v) => {
     if (u64(v.faceMinor) === 0n || u64(v.facePoints) === 0n) return "a face value is zero";
@@ -690,6 +698,28 @@ export const Program = struct(
       return "there is a zone from 0 on exactly where there is an expiry";
     }
     return null;
+  });
+
+/** One version of a unit's terms. Its `expiry` is null or such as `{months: 24, zone: {"0": 480}}`. */
+export const Program = new Type(
+  (e, v, f) => {
+    if (typeof v !== "object" || v === null || Array.isArray(v)) throw invalid(f, "an object is wanted");
+    if ("zone" in v) throw invalid(`${f}.zone`, "there is no such member");
+    const { expiry = null, ...rest } = v;
+    if (expiry === null) return ProgramParts.write(e, { ...rest, zone: [] }, f);
+    const { zone, ...policy } = expiry;
+    if (typeof zone !== "object" || zone === null || Array.isArray(zone)) {
+      throw invalid(`${f}.expiry.zone`, "an object from instants to minutes is wanted");
+    }
+    const offsets = Object.entries(zone).map(([from, minutes]) => ({ from, minutes }));
+    offsets.forEach(({ from }) => u64(from, `${f}.expiry.zone`));
+    offsets.sort((a, b) => (BigInt(a.from) < BigInt(b.from) ? -1 : 1));
+    return ProgramParts.write(e, { ...rest, expiry: policy, zone: offsets }, f);
+  },
+  (d) => {
+    const { expiry, zone, ...rest } = ProgramParts.read(d);
+    if (expiry === null) return { ...rest, expiry };
+    return { ...rest, expiry: { ...expiry, zone: Object.fromEntries(zone.map((o) => [o.from, o.minutes])) } };
   });
 
 export const roles = Object.freeze(["consumer", "guide", "store", "dealer", "treasury", "escrow"]);
@@ -702,12 +732,23 @@ export const OpenLine = OpenLineType;
 const TicketType = struct({ organisation: U32, validUntil: U64, key: PublicKey, signature: Signature });
 export const Ticket = TicketType;
 
+/** A time or a height that is null where it never comes. */
+const End = new Type(
+  (e, v, f) => e.u64(v === null ? U64_MAX : v, f),
+  (d) => {
+    const value = d.u64();
+    return value === U64_MAX ? null : value.toString();
+  },
+  null);
+
+/** A key that speaks for an account at heights `from`–`to`, the last excluded. */
+const Credential = struct({ key: PublicKey, from: U64, to: End });
+
 const LINES_MAX = 8190;
-const naturalKeyMembers = { source: Source, order: textBytes(1, 48), line: U32.or(0), kind: U8.or(0) };
 /** The business key of an accrual: used once, for ever, within its issuer. */
-export const NaturalKey = struct(naturalKeyMembers);
-const AccrualLine = struct({ account: AccountId, ...naturalKeyMembers, amount: U64, pending: Bool.or(false) });
-const TotalLine = struct({ ...naturalKeyMembers, total: U64 });
+export const NaturalKey = struct({ source: Source, order: textBytes(1, 48), line: U32.or(0), kind: U8.or(0) });
+const AccrualLine = struct({ account: AccountId, key: NaturalKey, amount: U64, pending: Bool.or(false) });
+const TotalLine = struct({ key: NaturalKey, total: U64 });
 const totals = struct({ unit: UnitCode, lines: list(TotalLine, 1, LINES_MAX), all: Bool.or(false) });
 const reference = textBytes(0, 48);
 
@@ -717,7 +758,7 @@ export const Operation = tagged("kind", {
   open: struct({ organisation: U32, lines: list(OpenLineType, 1, LINES_MAX), all: Bool.or(false) }),
   "open-by-ticket": struct({ line: OpenLineType, ticket: TicketType }),
   claim: struct({ account: AccountId, credential: PublicKey }),
-  "add-credential": struct({ account: AccountId, key: PublicKey, from: U64, to: U64 }),
+  "add-credential": struct({ account: AccountId, credential: Credential }),
   "rotate-credential": struct({ account: AccountId, old: PublicKey, new: PublicKey }),
   "revoke-credential": struct({ account: AccountId, key: PublicKey }),
   accrue: struct({ unit: UnitCode, lines: list(AccrualLine, 1, LINES_MAX), all: Bool.or(false) }),
@@ -969,16 +1010,8 @@ function withResult(members, at) {
     });
 }
 
-/** A time that is null where it never comes. */
-const ExpiryTime = new Type(
-  (e, v, f) => e.u64(v === null ? U64_MAX : v, f),
-  (d) => {
-    const value = d.u64();
-    return value === U64_MAX ? null : value.toString();
-  });
-
 export const lotClasses = Object.freeze(["granted", "purchased", "swapped-in"]);
-const Portion = struct({ expiry: ExpiryTime, restriction: U32, version: U32, class: named(lotClasses), amount: U64 });
+const Portion = struct({ expiry: End, restriction: U32, version: U32, class: named(lotClasses), amount: U64 });
 const portions = list(Portion, 0, 2048);
 const Place = struct({ height: U64, index: U32 });
 const LineResult = withResult({ index: U16, first: option(Digest) }, 1);
@@ -994,7 +1027,7 @@ const Outcome = tagged("outcome", {
 /** What became of a transaction. */
 export const Receipt = withResult(
   {
-    transaction: Digest, operation: option(U8), line: option(U16), first: option(Place),
+    transaction: Digest, operation: option(U8).omitted, line: option(U16).omitted, first: option(Place).omitted,
     outcomes: list(Outcome, 0, 16),
   },
   1);
@@ -1511,7 +1544,7 @@ export const randomNonce = () => String(littleEndian(platform.getRandomValues(ne
 // MARK: Client
 
 const ANSWER_BYTES_MAX = 8 << 20;
-const EVENT_BYTES_MAX = 1 << 20;
+const EVENT_BYTES_MAX = 8 << 20;
 const RETRY_AFTER_MAX = 60_000;
 
 /** JSON whose every number is a whole one that a Number holds; the interface writes larger ones as strings. */
@@ -1691,9 +1724,13 @@ export class LianfenClient {
     return this.#chain;
   }
 
-  /** Where the node stands, as it says itself. Throws `genesis-mismatch` where it speaks of another chain. */
+  /**
+   * Where the node stands, as it says itself: `{chain, genesis, validator, rulesVersion, time, executed, certified,
+   * validators, quorum, height, stateRoot}`. Throws `genesis-mismatch` where it speaks of another chain.
+   */
   async status(options = {}) {
-    const status = await this.#get("/v1/chain", options);
+    const { chain, height, stateRoot } = await this.#get("/v1/chain", options);
+    const status = { ...chain, height, stateRoot };
     if (this.#pinned !== null && status.genesis !== this.#pinned) {
       throw new LianfenError("genesis-mismatch", `the node serves the chain ${status.genesis}, not ${this.#pinned}`);
     }
@@ -1722,7 +1759,9 @@ export class LianfenClient {
     if (u64(header.height) !== wanted) throw mismatch("the header is that of another height");
     const hash = headerHash(header);
     steps("header", { header, hash });
-    const certificate = Certificate.decode(await this.#getBytes(`/v1/blocks/${wanted}/certificate`));
+    // Nobody votes for the genesis; the certificate of its child is its own.
+    const certified = wanted === 0n ? 1n : wanted;
+    const certificate = Certificate.decode(await this.#getBytes(`/v1/blocks/${certified}/certificate`));
     const distance = u64(certificate.height) - wanted;
     if (distance < 0n || distance >= BigInt(HEADERS_MAX)) throw mismatch("the certificate is of a height far away");
     const headers = [header];
@@ -1775,14 +1814,19 @@ export class LianfenClient {
   /**
    * Builds and signs a transaction of operations in the interface's JSON form.
    * @param signers `[{party, key}]`, `key` a {@link SecretKey}; the first is the sender
-   * @param options `nonce` (a random one), `validUntil` (two minutes of the chain's clock, or the chain's window)
+   * @param options `nonce` (a random one), `validUntil` (two minutes from now by the later of the chain's clock and this
+   *   one's, but never more than the chain takes)
    */
   async build(signers, operations, { nonce = randomNonce(), validUntil = null } = {}) {
     const chain = await this.chain();
     let until = validUntil;
     if (until === null) {
       const window = u64(chain.genesis.parameters.replayWindowMilliseconds);
-      until = u64((await this.status()).time, "time") + (window < 120_000n ? window : 120_000n);
+      // A chain that stood still has an old clock, and whoever asks may have a wrong one.
+      const time = u64((await this.status()).time, "time");
+      const now = BigInt(this.#now());
+      const wanted = (now > time ? now : time) + 120_000n;
+      until = wanted < time + window ? wanted : time + window;
     }
     const body = {
       nonce: String(u64(nonce, "$.nonce")),
@@ -1909,6 +1953,8 @@ export class LianfenClient {
    */
   async* events({ path = "/v1/events", after = null, signal = null, session = false, onState = () => {} } = {}) {
     let last = after === null ? null : u64(after, "after");
+    // What was handed out of the height `last`: a stream may break between two transactions of one block.
+    let handed = null;
     for (let failures = 0; !signal?.aborted;) {
       let error = null;
       const ends = new AbortController();
@@ -1921,7 +1967,7 @@ export class LianfenClient {
       try {
         heard();
         const headers = { accept: "text/event-stream" };
-        if (last !== null) headers["last-event-id"] = String(last);
+        if (last !== null) headers["last-event-id"] = String(handed?.size > 0 && last > 0n ? last - 1n : last);
         if (session) headers.authorization = `Bearer ${await this.#token()}`;
         const response = await this.#fetch(this.#base + path,
           { headers, signal: either.signal, cache: "no-store", credentials: "omit", redirect: "error" });
@@ -1940,11 +1986,12 @@ export class LianfenClient {
             heard();
             for (const found of parser.feed(value)) {
               const id = u64(found.id ?? "", "id");
-              if (last !== null && id < last) continue;
-              // One height may bring several transactions of an account; of blocks there is one.
-              if (last !== null && id === last && found.event === "block") continue;
+              if (last !== null && (id < last || (id === last && handed === null))) continue;
               const data = strictJSON(utf8(found.data));
+              if (id === last && handed.has(data.id)) continue;
               failures = 0;
+              if (id !== last) handed = found.event === "transaction" ? new Set() : null;
+              handed?.add(data.id);
               last = id;
               yield { id: String(id), event: found.event, data };
             }
@@ -2028,7 +2075,7 @@ export class EventParser {
   #data = [];
   #size = 0;
 
-  /** The events that this piece completes. Throws `answer-too-large` where one has more than 1 MiB. */
+  /** The events that this piece completes. Throws `answer-too-large` where one has more than 8 MiB. */
   feed(piece) {
     const bytes = concat(this.#rest, piece);
     const events = [];
@@ -2041,7 +2088,7 @@ export class EventParser {
     }
     this.#rest = bytes.slice(start);
     if (this.#rest.length + this.#size > EVENT_BYTES_MAX) {
-      throw new LianfenError("answer-too-large", "an event has more than 1 MiB");
+      throw new LianfenError("answer-too-large", "an event has more than 8 MiB");
     }
     return events;
   }

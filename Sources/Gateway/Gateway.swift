@@ -126,7 +126,12 @@ extension Gateway: HTTPApplication {
         }
     }
 
-    public func problem(_ problem: HTTPServerProblem) -> HTTPResponse { Problem(.server(problem)).response }
+    /// The request may not be there to be named; the height always is.
+    public func problem(_ problem: HTTPServerProblem) -> HTTPResponse {
+        var response = Problem(.server(problem)).response
+        stamp(&response, chain.stamp)
+        return response
+    }
 
     public func finished(_ record: HTTPRecord) {
         metrics.note(record)
@@ -279,15 +284,17 @@ extension Gateway: HTTPApplication {
         _ response: HTTPResponse, _ stamp: Stamp?, _ request: HTTPRequest, _ exchange: HTTPExchange
     ) -> HTTPResponse {
         var response = response
-        if let stamp {
-            response.headers.append(("Lianfen-Height", "\(stamp.height)"))
-            response.headers.append(("Lianfen-State-Root", stamp.stateRoot.description))
-            response.headers.append(("Cache-Control", "no-store"))
-            response.headers.append(("X-Content-Type-Options", "nosniff"))
-        }
+        if let stamp { self.stamp(&response, stamp) }
         response.headers.append(("X-Request-Id", exchange.requestID))
         addCORS(to: &response, request)
         return response
+    }
+
+    private func stamp(_ response: inout HTTPResponse, _ stamp: Stamp) {
+        response.headers.append(("Lianfen-Height", "\(stamp.height)"))
+        response.headers.append(("Lianfen-State-Root", stamp.stateRoot.description))
+        response.headers.append(("Cache-Control", "no-store"))
+        response.headers.append(("X-Content-Type-Options", "nosniff"))
     }
 
     private func addCORS(to response: inout HTTPResponse, _ request: HTTPRequest) {

@@ -108,8 +108,8 @@ def redeem(world, chance, it):
 def reserve(world, chance, it):
     id, key = world.actor()
     use = it["use"]
-    if "transferTo" in use:
-        use = {"transferTo": chance.choice([other for other, _ in world.actors if other != id])}
+    if "transfer" in use:
+        use = {"transfer": chance.choice([other for other, _ in world.actors if other != id])}
     members = {
         "account": id, "unit": "SPRING", "amount": str(chance.randrange(1, 100)),
         "organisation": chance.randrange(1, 5), "use": use, "deadline": valid_until(3_600_000),

@@ -121,7 +121,7 @@ test("another genesis is noticed wherever it shows", () => within({ genesisNumbe
 test("a transaction that is only accepted is asked for until it is certified", () => within({}, async (at) => {
   const client = at.client();
   const id = "ab".repeat(32);
-  const states = [problem(404, "transaction-unknown"), json(200, { transaction: { id, state: "accepted" } }),
+  const states = [problem(404, "transaction-not-found"), json(200, { transaction: { id, state: "accepted" } }),
     json(200, { transaction: { id, state: "certified" } })];
   at.node.intercept = () => states.shift();
   assert.equal((await client.wait(id)).transaction.state, "certified");
@@ -215,6 +215,8 @@ test("a header is verified up to the certificate that makes it final", () => wit
   assert.equal(found.headers.length, 3);
   assert.equal(found.certificate.height, "6");
   assert.deepEqual(steps, ["header", "headers", "certificate", "signature", "signature", "signature", "quorum"]);
+  // Nobody votes for the genesis: it is what the first certificate's headers lead back to.
+  assert.equal((await client.verifiedHeader("0")).headers.length, 4);
   const lie = (change) => ({ path, headers }) => {
     if (path !== "/v1/blocks/5/header" || headers.accept !== "application/octet-stream") return null;
     return FakeNode.bytes(lf.Header.encode({ ...at.node.blocks[5].header, ...change }));
@@ -236,7 +238,7 @@ test("the stream goes on after a break where it was, without a gap and without a
     after: "0", signal: ends.signal, onState: (state) => states.push(state),
   })) {
     assert.equal(event, "block");
-    assert.equal(data.height, id);
+    assert.equal(data.header.height, id);
     seen.push(id);
     if (seen.length === 3) {
       at.node.loseStreams();
@@ -253,6 +255,32 @@ test("the stream goes on after a break where it was, without a gap and without a
   assert.deepEqual(states, ["open", "lost", "open", "lost", "open"]);
   const opened = at.node.requests.filter((request) => request.path === "/v1/events");
   assert.deepEqual(opened.map((request) => request.headers["last-event-id"]), ["0", "3", "5"]);
+}));
+
+test("a stream that breaks between two transactions of one block loses neither", () => within({}, async (at) => {
+  const one = (height, id) => `id: ${height}\nevent: transaction\ndata: ${JSON.stringify({ id })}\n\n`;
+  const streams = [one(4, "a") + one(5, "b"), one(5, "b") + one(5, "c") + one(6, "d"), one(6, "d") + one(7, "e")];
+  at.node.intercept = ({ path }) => (path === "/v1/events"
+    ? { status: 200, headers: { "content-type": "text/event-stream" }, body: streams.shift() } : null);
+  const seen = [];
+  for await (const { id, data } of at.client().events({ after: 3n })) {
+    seen.push(`${id}${data.id}`);
+    if (seen.length === 5) break;
+  }
+  assert.deepEqual(seen, ["4a", "5b", "5c", "6d", "7e"]);
+  const opened = at.node.requests.filter((request) => request.path === "/v1/events");
+  assert.deepEqual(opened.map((request) => request.headers["last-event-id"]), ["3", "4", "5"]);
+}));
+
+test("a transaction's time is one that the chain takes, whatever this clock says", () => within({}, async (at) => {
+  const { chain, time } = await at.client().status().then(async (s) => ({ ...s, chain: await at.client().chain() }));
+  const window = BigInt(chain.genesis.parameters.replayWindowMilliseconds);
+  const until = async (now) => BigInt((await transfer(at.client({ now: () => now }))).body.validUntil) - BigInt(time);
+  const day = 86_400_000;
+  assert.equal(await until(0), window < 120_000n ? window : 120_000n);
+  assert.equal(await until(Number(time) + 30 * day), window);
+  const soon = await until(Number(time) + 5000);
+  assert.equal(soon, window < 125_000n ? window : 125_000n);
 }));
 
 test("a silent stream is lost, a refused one ends", () => within({}, async (at) => {

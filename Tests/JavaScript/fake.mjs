@@ -14,10 +14,11 @@ const web = new URL("../../Web/", import.meta.url);
 const types = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8",
   svg: "image/svg+xml" };
 const ZERO = "0".repeat(64);
+const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
 export const problem = (status, code, more = {}, headers = {}) => ({
   status, headers: { "content-type": "application/problem+json", ...headers },
-  body: JSON.stringify({ type: `/problems#${code}`, title: code, status, detail: `It was ${code}.`, code,
+  body: JSON.stringify({ type: `urn:lianfen:problem:${code}`, title: code, status, detail: `It was ${code}.`, code,
     message: { en: `It was ${code}.`, zh: `原因：${code}。` }, retryable: false, ...more }),
 });
 
@@ -103,14 +104,14 @@ export class FakeNode {
 
   #summary(height) {
     const { header, hash, transactions } = this.blocks[height];
-    return { height: header.height, hash, parent: header.parent, time: header.time, stateRoot: header.state, transactions };
+    return { hash, header, transactions };
   }
 
   #send(stream) {
     while (stream.next <= this.certified) {
       const summary = this.#summary(stream.next);
       stream.next += 1;
-      stream.write(`id: ${summary.height}\nevent: block\ndata: ${JSON.stringify(summary)}\n\n`);
+      stream.write(`id: ${summary.header.height}\nevent: block\ndata: ${JSON.stringify(summary)}\n\n`);
     }
   }
 
@@ -147,20 +148,23 @@ export class FakeNode {
 
   async #answer({ method, path, url, headers }, response) {
     const wantsBytes = headers.accept === "application/octet-stream";
-    const missing = problem(404, "not-found");
+    const missing = (code) => problem(404, code);
     if (method !== "GET") return problem(405, "method-not-allowed");
     if (path === "/v1/chain") {
-      return this.#json({ chain: this.chain.genesis.chain, genesis: this.chain.hash, validator: 1, rulesVersion: 1,
+      return this.#json({ chain: {
+        chain: this.chain.genesis.chain, genesis: this.chain.hash, validator: 1, rulesVersion: 1,
         time: this.blocks[Math.max(0, this.certified)].header.time, executed: String(this.height),
-        certified: String(this.certified), validators: this.chain.validators.length, quorum: this.chain.quorum });
+        certified: String(this.certified), validators: this.chain.validators.length, quorum: this.chain.quorum,
+      } });
     }
     if (path === "/v1/genesis") {
       if (wantsBytes) return FakeNode.bytes(this.chain.bytes);
-      return this.#json({ hash: this.chain.hash, bytes: hex(this.chain.bytes), ...this.chain.genesis });
+      const { chain, time, organisations } = this.chain.genesis;
+      return this.#json({ genesis: { hash: this.chain.hash, chain, time, organisations, bytes: hex(this.chain.bytes) } });
     }
     if (path === "/v1/validators") {
-      return this.#json({ hash: this.chain.validatorsHash, quorum: this.chain.quorum, faulty: this.chain.faulty,
-        validators: this.chain.validators });
+      return this.#json({ validators: { hash: this.chain.validatorsHash, quorum: this.chain.quorum,
+        faulty: this.chain.faulty, members: this.chain.validators } });
     }
     if (path === "/v1/events") {
       const last = headers["last-event-id"];
@@ -184,30 +188,31 @@ export class FakeNode {
       const height = Number(found[1]);
       const block = this.blocks[height];
       const certificate = this.blocks.slice(height).find((b) => b.certificate)?.certificate;
-      if (!block || !certificate) return missing;
-      if (!found[2]) return this.#json({ block: this.#summary(height), header: block.header, certificate });
+      // Nobody votes for the genesis, so there is no certificate of it.
+      if (!block || !certificate || (height === 0 && found[2] === "certificate")) return missing("height-not-found");
+      if (!found[2]) return this.#json({ block: this.#summary(height) });
       if (found[2] === "header") {
         const bytes = lf.Header.encode(block.header);
-        return wantsBytes ? FakeNode.bytes(bytes) : this.#json({ header: block.header, hash: block.hash, bytes: hex(bytes) });
+        return wantsBytes ? FakeNode.bytes(bytes) : this.#json({ header: { header: block.header, bytes: hex(bytes) } });
       }
       const bytes = lf.Certificate.encode(certificate);
-      return wantsBytes ? FakeNode.bytes(bytes) : this.#json({ certificate, bytes: hex(bytes) });
+      return wantsBytes ? FakeNode.bytes(bytes) : this.#json({ certificate: { certificate, bytes: hex(bytes) } });
     }
     const asked = path.match(/^\/v1\/transactions\/([0-9a-f]{64})$/);
     if (asked) {
       const transaction = this.transactions.get(asked[1]);
-      if (!transaction) return missing;
+      if (!transaction) return missing("transaction-not-found");
       const { index: _, ...rest } = transaction;
       return this.#json({ transaction: { ...rest, state: "certified" } });
     }
-    if (path.startsWith("/v1/")) return missing;
+    if (path.startsWith("/v1/")) return missing("path-unknown");
     try {
       const name = path === "/" ? "index.html" : path.slice(1);
-      if (!/^[a-z.-]+$/.test(name)) return missing;
+      if (!/^[a-z.-]+$/.test(name)) return missing("path-unknown");
       return { status: 200, body: await readFile(new URL(name, web)),
-        headers: { "content-type": types[name.split(".").at(-1)], "content-security-policy": "default-src 'self'" } };
+        headers: { "content-type": types[name.split(".").at(-1)], "content-security-policy": POLICY } };
     } catch {
-      return missing;
+      return missing("path-unknown");
     }
   }
 }

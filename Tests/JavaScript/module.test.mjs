@@ -79,6 +79,24 @@ test("what may be left out has the ledger's own default", () => {
   assert.deepEqual(lf.NaturalKey.decode(lf.NaturalKey.encode(key)), { ...key, line: 0, kind: 0 });
 });
 
+test("what ends never has no end in text, and an expiry has its zone", () => {
+  const base = { unit: "POINTS", currency: "CNY", faceMinor: "1", facePoints: "100" };
+  const program = { ...base, decimals: 0, expiry: { months: 24, zone: { 0: 480, 1700000000000: 540 } } };
+  assert.deepEqual(lf.Program.decode(lf.Program.encode(program)), program);
+  const mixed = { ...program, expiry: { months: 24, zone: { 1700000000000: 540, 0: 480 } } };
+  assert.equal(hex(lf.Program.encode(mixed)), hex(lf.Program.encode(program)));
+  assert.deepEqual(lf.Program.decode(lf.Program.encode(base)), { ...base, decimals: 0, expiry: null });
+  for (const [expiry, field] of [[{ months: 24 }, "$.expiry.zone"], [{ months: 24, zone: { 1: 480 } }, "$"],
+    [{ months: 24, zone: { x: 480 } }, "$.expiry.zone"], [{ weeks: 1, zone: { 0: 480 } }, "$.expiry"],
+    [{ months: 24, zone: [] }, "$.expiry.zone"]]) {
+    assert.throws(() => lf.Program.encode({ ...base, expiry }), { code: "value-invalid", field }, JSON.stringify(expiry));
+  }
+  assert.throws(() => lf.Program.encode({ ...base, zone: {} }), { field: "$.zone" });
+  const key = `01${"22".repeat(32)}`;
+  const add = { kind: "add-credential", account: lf.randomAccount(), credential: { key, from: "5" } };
+  assert.deepEqual(lf.Operation.decode(lf.Operation.encode(add)), { ...add, credential: { key, from: "5", to: null } });
+});
+
 test("bytes have one text, and the text gives them back", () => {
   for (const [text, bytes] of [["", ""], ["A 1", "412031"], ["hex:00", "00"], ["hex:6865783a", "6865783a"],
     ["hex:e88194", "e88194"]]) {

@@ -23,19 +23,28 @@ export const party = (value) =>
 
 export const openLine = (v) => ({ ...v, account: account(v.account), role: roles[v.role] });
 
-const line = (v) => ({
-  ...v, ...("account" in v ? { account: account(v.account) } : {}), source: source(v.source), order: bytes(v.order),
+export const naturalKey = (v) => ({ source: source(v.source), order: bytes(v.order), line: v.line, kind: v.kind });
+
+const line = ({ source: _, order: __, line: ___, kind: ____, ...v }, i, all) => ({
+  ...v, ...("account" in v ? { account: account(v.account) } : {}), key: naturalKey(all[i]),
 });
 
-export const naturalKey = ({ issuer, bytes: _, digest: __, ...v }) => line(v);
+const none = (value) => (value === "18446744073709551615" ? null : value);
+
+function program({ expiry, zone, ...v }) {
+  if (expiry === null) return { ...v, expiry };
+  return { ...v, expiry: { ...expiry, zone: Object.fromEntries(zone.map((o) => [o.from, o.minutes])) } };
+}
 
 /** An operation of the vectors as the interface writes it. */
 export function operation({ operation: kind, ...fields }) {
-  const value = { kind, ...fields };
-  for (const name of ["account", "from", "to"]) {
-    if (kind === "add-credential" && name !== "account") continue;
-    if (name in fields) value[name] = account(fields[name]);
+  if (kind === "add-credential") {
+    const { account: id, key, from, to } = fields;
+    return { kind, account: account(id), credential: { key, from, to: none(to) } };
   }
+  const value = { kind, ...fields };
+  for (const name of ["account", "from", "to"]) if (name in fields) value[name] = account(fields[name]);
+  if (kind === "publish") value.program = program(fields.program);
   if ("reference" in fields) value.reference = bytes(fields.reference);
   if (fields.use?.redeem !== undefined) value.use = { redeem: bytes(fields.use.redeem) };
   if (fields.use?.transfer !== undefined) value.use = { transfer: account(fields.use.transfer) };
@@ -51,9 +60,7 @@ export const body = ({ sender: _, ...v }) => ({
   operations: v.operations.map(operation),
 });
 
-const portion = (v) => ({
-  ...v, class: lotClasses[v.class], expiry: v.expiry === "18446744073709551615" ? null : v.expiry,
-});
+const portion = (v) => ({ ...v, class: lotClasses[v.class], expiry: none(v.expiry) });
 
 const outcome = (v) => ({
   ...v,
@@ -63,7 +70,8 @@ const outcome = (v) => ({
 });
 
 export const receipt = ({ result, ...v }) => ({
-  ...v, result: resultName(result), code: result, outcomes: v.outcomes.map(outcome),
+  ...Object.fromEntries(Object.entries(v).filter(([, part]) => part !== null)),
+  result: resultName(result), code: result, outcomes: v.outcomes.map(outcome),
 });
 
 export { account };

@@ -15,7 +15,7 @@ import func Foundation.usleep
 
 @testable import Gateway
 
-@Suite struct SubmissionTests {
+@Suite struct AnsweringTests {
     @Test func aHundredAtOnceUnderOneKeyHaveOneEffectAndOneAnswer() async throws {
         try await Mall.with(validators: 4) { mall in
             try mall.publish()
