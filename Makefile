@@ -44,10 +44,10 @@ contract: build ## hold the HTTP interface to its document: EXAMPLES=4 a route, 
 vectors: setup ## let a second implementation check the golden vectors
 	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi
 
-javascript: setup ## run the tests of the module for pages, over the golden vectors too
+javascript: build ## run the tests of the module for pages: the golden vectors, and a real node
 	@node --test Tests/JavaScript/*.test.mjs
 
-pages: ## run the tests of the pages in a browser, against BASE=URL if given
+pages: $(if $(BASE),,build) ## run the tests of the pages in a browser, with a node of their own or BASE=URL
 	@scripts/setup chromium python3-venv fonts-noto-cjk
 	@"$$(scripts/python-venv)" Tests/Pages/explorer.py $(if $(BASE),'$(BASE)')
 

@@ -78,7 +78,7 @@ const texts = {
     headerDetail: "Recomputed from the header's 276 bytes; the validators in it are those of the genesis.",
     headersOne: "The certificate names this very header.",
     headersMany: (n, h) => `${n} headers, each the parent of the next, up to the certified height ${h}.`,
-    signedBy: (name, id) => `${name} (organisation ${id})`,
+    signedBy: (name, id) => `${name} (organisation\u00a0${id})`,
     quorumDetail: (s, q, n) => `${s} of ${n} validators signed, ${q} are needed; each stands once, in order.`,
     verdictGood: (h) => `Block ${h} is final: checked in this browser.`,
     verdictBad: "This does not hold. Do not rely on what this node shows.",
@@ -119,7 +119,7 @@ const texts = {
     searching: "正在查询…",
     searchForm: "既不是区块高度（数字），也不是交易编号（64 位十六进制）。",
     searchNone: "没有此编号的交易。区块请按高度查询，不能按哈希查询。",
-    heightNone: (h) => `没有已确认的区块 ${h}。`,
+    heightNone: (h) => `没有已认证的区块 ${h}。`,
     chain: "链",
     height: "高度",
     quorum: "法定数",
@@ -147,7 +147,7 @@ const texts = {
     kinds: "操作",
     result: "结果",
     state: "状态",
-    states: { certified: "已确认", accepted: "已受理，尚未确认", refused: "已拒绝" },
+    states: { certified: "已认证", accepted: "已受理，尚未认证", refused: "已拒绝" },
     id: "编号",
     done: "已完成",
     refused: "已拒绝",
@@ -172,7 +172,7 @@ const texts = {
     headerDetail: "由区块头的 276 字节重新算出；其中的验证方即创世所列。",
     headersOne: "证书所指即此区块头。",
     headersMany: (n, h) => `共 ${n} 个区块头，前后相连，直至已签的高度 ${h}。`,
-    signedBy: (name, id) => `${name}（机构 ${id}）`,
+    signedBy: (name, id) => `${name}（机构\u00a0${id}）`,
     quorumDetail: (s, q, n) => `${n} 个验证方中有 ${s} 个签名，需要 ${q} 个；各仅一次，次序正确。`,
     verdictGood: (h) => `区块 ${h} 为最终区块，已在本浏览器中验证。`,
     verdictBad: "验证不成立，请勿依赖此节点所示内容。",
@@ -193,8 +193,8 @@ const texts = {
     kind: {
       publish: "发布规则", open: "开户", "open-by-ticket": "凭据开户", claim: "认领", "add-credential": "添加密钥",
       "rotate-credential": "更换密钥", "revoke-credential": "撤销密钥", accrue: "发放", vest: "生效", void: "作废",
-      "claw-back": "追回", transfer: "转让", redeem: "兑换", reserve: "预留", commit: "确认预留", release: "释放预留",
-      freeze: "锁定", unfreeze: "解锁",
+      "claw-back": "扣回", transfer: "转账", redeem: "兑换", reserve: "冻结积分", commit: "确认使用", release: "释放积分",
+      freeze: "冻结账户", unfreeze: "解冻账户",
     },
   },
 };
@@ -302,7 +302,7 @@ const kindTags = (kinds) => make("ul", { class: "tags" },
 
 function resultMark({ code, result }) {
   const refused = code >= 10;
-  const text = refused ? `${t("refused")}: ${result}` : code === 0 ? t("done") : result;
+  const text = refused ? `${t("refused")}${language === "zh" ? "：" : ": "}${result}` : code === 0 ? t("done") : result;
   return make("span", { class: `result${refused ? " refused" : ""}`, title: resultText(code, language) }, text);
 }
 

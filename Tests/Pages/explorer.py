@@ -3,8 +3,9 @@
 
 usage: explorer.py [BASE_URL] [--pictures DIRECTORY]
 
-Without a base URL it starts the fake node of Tests/JavaScript, whose blocks come ten a second, and breaks it on purpose.
-With one it does what can be done with a node that it does not own. Run it by `make pages`.
+It starts a real `lianfen node` on a chain of its own, with a mall's business on it, and for what needs a node that
+misbehaves the fake one of Tests/JavaScript, whose blocks come ten a second. With a base URL it does what can be done
+with a node that it does not own. Run it by `make pages`.
 """
 
 import argparse
@@ -26,22 +27,25 @@ PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 900}
 expect.set_options(timeout=10_000)
 
 
-class Fake:
-    """The fake node as a process, told by words what to do."""
+class Node:
+    """A node as a process of one of Tests/JavaScript's scripts; it ends with its standard input."""
 
-    def __init__(self, milliseconds):
-        script = ROOT / "Tests/JavaScript/fake.mjs"
+    def __init__(self, *command):
         self.process = subprocess.Popen(
-            ["node", script, "0", str(milliseconds)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            ["node", ROOT / "Tests/JavaScript" / command[0], *command[1:]], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
         self.base = self.process.stdout.readline().strip()
+        if not self.base:
+            raise RuntimeError(f"{command[0]} ended with {self.process.wait(10)}")
 
     def tell(self, word):
+        """Tells the fake node what to do."""
         self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(30)
 
 
 class Visit:
@@ -103,10 +107,10 @@ def verify(page):
     expect(page.locator(".verdict")).to_be_visible(timeout=20_000)
 
 
-# The tests: with any node.
+# The tests: with any node that does as it should, and has transactions on it.
 
 
-def test_blocks_arrive_and_the_list_is_bounded(browser, base, fake):
+def test_blocks_arrive_and_the_list_is_bounded(browser, base):
     with Visit(browser, base) as page:
         live(page)
         grows(page)
@@ -114,7 +118,7 @@ def test_blocks_arrive_and_the_list_is_bounded(browser, base, fake):
         no_sideways(page)
 
 
-def test_a_block_verifies(browser, base, fake):
+def test_a_block_verifies(browser, base):
     with Visit(browser, base) as page:
         live(page)
         page.locator("#blocks a").first.click()
@@ -128,30 +132,62 @@ def test_a_block_verifies(browser, base, fake):
         expect(page.locator("#blocks li").first).to_be_visible()
 
 
-def test_the_search_finds_by_height_and_hash_and_says_what_it_does_not_find(browser, base, fake):
+def search(page, text):
+    page.get_by_role("searchbox").fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_the_search_takes_heights_and_ids_and_says_so(browser, base):
     # Chromium itself notes an answer of 404 in its console.
     with Visit(browser, base, tolerated=["status of 404"]) as page:
         live(page)
-        page.get_by_role("searchbox").fill("1")
-        page.keyboard.press("Enter")
+        expect(page.locator("label[for=query]")).to_have_text("Transaction id or block height")
+        search(page, "1")
         expect(page.locator("#view-detail h1")).to_have_text("Block 1")
         digest = page.locator("#view-detail .facts code").first.get_attribute("title")
-        page.get_by_role("searchbox").fill("0")
-        page.keyboard.press("Enter")
+        search(page, "0")
         expect(page.locator("#view-detail h1")).to_have_text("Block 0")
-        if fake:
-            page.get_by_role("searchbox").fill(digest.upper())
-            page.keyboard.press("Enter")
-            expect(page.locator("#view-detail h1")).to_have_text("Block 1")
-        page.get_by_role("searchbox").fill("hello")
-        page.keyboard.press("Enter")
-        expect(page.locator("#search-note")).to_contain_text("neither a height")
-        page.get_by_role("searchbox").fill("0" * 64)
-        page.keyboard.press("Enter")
-        expect(page.locator("#search-note")).to_contain_text("Nothing has this id", timeout=20_000)
+        search(page, "hello")
+        expect(page.locator("#search-note")).to_contain_text("neither a block height")
+        search(page, digest)
+        expect(page.locator("#search-note")).to_contain_text("Blocks are found by their height, not by their hash")
+        search(page, "999999999")
+        expect(page.locator("#view-detail .notice")).to_have_text("There is no certified block 999999999.")
+        page.get_by_role("link", name="← All blocks").click()
+        page.locator("#blocks li:has(.count:not(.none)) a").first.click()
+        found = page.locator(".transactions a code").first.get_attribute("title")
+        search(page, found.upper())
+        expect(page.locator("#view-detail h1")).to_have_text("Transaction")
+        expect(page.locator("#view-detail .facts code").first).to_have_attribute("title", found)
+        expect(page.locator("#view-detail .facts")).to_contain_text("Certified")
+        verify(page)
+        expect(page.locator(".verdict.good")).to_be_visible()
 
 
-def test_chinese_by_the_browser_and_by_the_switch_and_remembered(browser, base, fake):
+def test_the_genesis_and_the_first_block_verify(browser, base):
+    with Visit(browser, base) as page:
+        live(page)
+        for height in ("0", "1"):
+            search(page, height)
+            expect(page.locator("#view-detail h1")).to_have_text(f"Block {height}")
+            verify(page)
+            expect(page.locator(".verdict.good")).to_contain_text(f"Block {height} is final")
+
+
+def test_nothing_runs_that_the_node_does_not_serve_as_a_file(browser, base):
+    with Visit(browser, base, tolerated=["Content Security Policy", "status of 404"]) as page:
+        live(page)
+        page.evaluate("""() => {
+            const script = document.createElement("script");
+            script.textContent = "window.injected = true";
+            document.body.append(script);
+            document.body.insertAdjacentHTML("beforeend", "<img src='/none.svg' onerror='window.injected = true'>");
+        }""")
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.injected") is None
+
+
+def test_chinese_by_the_browser_and_by_the_switch_and_remembered(browser, base):
     with Visit(browser, base, locale="zh-CN") as page:
         live(page)
         expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
@@ -167,7 +203,7 @@ def test_chinese_by_the_browser_and_by_the_switch_and_remembered(browser, base, 
         expect(page.locator(".verdict.good")).to_contain_text("已在本浏览器中验证")
 
 
-def test_a_pause_holds_the_list_still(browser, base, fake):
+def test_a_pause_holds_the_list_still(browser, base):
     with Visit(browser, base) as page:
         live(page)
         page.locator("#pause").click()
@@ -180,7 +216,7 @@ def test_a_pause_holds_the_list_still(browser, base, fake):
         assert page.locator("#blocks").inner_text() != shown
 
 
-def test_all_of_it_by_the_keyboard(browser, base, fake):
+def test_all_of_it_by_the_keyboard(browser, base):
     with Visit(browser, base) as page:
         live(page)
         page.locator("#pause").click()
@@ -196,7 +232,7 @@ def test_all_of_it_by_the_keyboard(browser, base, fake):
         expect(page.locator(".verdict.good")).to_be_visible(timeout=20_000)
 
 
-def test_another_genesis_is_warned_of_and_does_not_verify(browser, base, fake):
+def test_another_genesis_is_warned_of_and_does_not_verify(browser, base):
     with Visit(browser, base) as page:
         live(page)
         page.evaluate("localStorage.setItem('lianfen.genesis', '1'.repeat(64))")
@@ -213,7 +249,7 @@ def test_another_genesis_is_warned_of_and_does_not_verify(browser, base, fake):
         expect(page.locator(".verdict.good")).to_be_visible()
 
 
-def test_pages_fit_a_phone(browser, base, fake):
+def test_pages_fit_a_phone(browser, base):
     for width in (320, 360, 412):
         with Visit(browser, base, size={"width": width, "height": 640}) as page:
             live(page)
@@ -226,7 +262,7 @@ def test_pages_fit_a_phone(browser, base, fake):
 # The tests: with the fake node only, since they break it.
 
 
-def test_a_lost_stream_is_said_and_comes_back_without_a_gap(browser, base, fake):
+def fake_test_a_lost_stream_is_said_and_comes_back_without_a_gap(browser, base, fake):
     with Visit(browser, base, tolerated=["status of 503", "ERR_INCOMPLETE_CHUNKED", "net::ERR"]) as page:
         live(page)
         fake.tell("lose")
@@ -242,7 +278,7 @@ def test_a_lost_stream_is_said_and_comes_back_without_a_gap(browser, base, fake)
         assert shown == list(range(shown[0], shown[0] - len(shown), -1)), shown
 
 
-def test_a_forged_signature_is_found(browser, base, fake):
+def fake_test_a_forged_signature_is_found(browser, base, fake):
     with Visit(browser, base) as page:
         live(page)
         fake.tell("forge")
@@ -253,7 +289,7 @@ def test_a_forged_signature_is_found(browser, base, fake):
         expect(page.locator(".steps li[data-state=failed] h3")).to_have_text("Every signature matches")
 
 
-def test_rows_that_stay_are_not_touched(browser, base, fake):
+def fake_test_rows_that_stay_are_not_touched(browser, base, fake):
     with Visit(browser, base) as page:
         live(page)
         kept = page.evaluate("""async () => {
@@ -267,12 +303,6 @@ def test_rows_that_stay_are_not_touched(browser, base, fake):
             return { there: list.contains(first), moved: list.firstElementChild.dataset.hash !== seen, changed };
         }""")
         assert kept == {"there": True, "moved": True, "changed": 0}, kept
-
-
-WITH_FAKE = {
-    "test_a_lost_stream_is_said_and_comes_back_without_a_gap", "test_a_forged_signature_is_found",
-    "test_rows_that_stay_are_not_touched",
-}
 
 
 def pictures(browser, base, folder):
@@ -299,29 +329,42 @@ def main():
     if not program:
         print("no chromium on the PATH", file=sys.stderr)
         return 3
-    fake = None if options.base else Fake(100)
-    base = options.base.rstrip("/") if options.base else fake.base
+    nodes = []
     failed = 0
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-            for name, test in list(globals().items()):
-                if not name.startswith("test_") or (name in WITH_FAKE and not fake):
-                    continue
+
+            def run(name, test):
                 try:
-                    test(browser, base, fake)
-                    print(f"ok {name}")
+                    test()
+                    print(f"ok {name}", flush=True)
+                    return 0
                 except Exception as error:
-                    failed += 1
-                    print(f"NOT OK {name}: {error}")
-                    if fake:
+                    print(f"NOT OK {name}: {error}", flush=True)
+                    return 1
+
+            tests = list(globals().items())
+            if options.base:
+                base = options.base.rstrip("/")
+            else:
+                fake = Node("fake.mjs", "0", "100")
+                nodes.append(fake)
+                for name, test in tests:
+                    if name.startswith("fake_test_"):
+                        failed += run(name, lambda: test(browser, fake.base, fake))
                         fake.tell("heal")
+                nodes.append(Node("node.mjs", "500"))
+                base = nodes[-1].base
+            for name, test in tests:
+                if name.startswith("test_"):
+                    failed += run(name, lambda: test(browser, base))
             if options.pictures:
                 pictures(browser, base, options.pictures)
             browser.close()
     finally:
-        if fake:
-            fake.stop()
+        for node in nodes:
+            node.stop()
     print(f"pages: {failed} failed")
     return 1 if failed else 0
 
