@@ -16,11 +16,14 @@ struct ChainReader: Sendable {
     private let recent = Recent()
 
     /// A certified head that is older is stale, never idle: clock entries keep it fresh.
-    static let staleMilliseconds: UInt64 = 30_000
+    let staleMilliseconds: UInt64
     /// How often a read begins anew when the tables move on under it.
     private static let attemptsMax = 64
 
-    init(genesis: Genesis, node: NodeRunner, clock: @escaping @Sendable () -> UInt64) {
+    init(
+        genesis: Genesis, node: NodeRunner, staleMilliseconds: UInt64, clock: @escaping @Sendable () -> UInt64
+    ) {
+        self.staleMilliseconds = staleMilliseconds
         self.genesis = genesis
         genesisHash = genesis.hash
         set = ValidatorSet(genesis)
@@ -62,7 +65,7 @@ struct ChainReader: Sendable {
     func readFresh<Value>(_ body: (BlockStore) throws(StorageError) -> Value) throws(Problem) -> Stamped<Value> {
         if node.status.halted != nil { throw Problem(.nodeHalted) }
         let age = ageMilliseconds
-        guard age <= Self.staleMilliseconds else {
+        guard age <= staleMilliseconds else {
             throw Problem(.nodeStale, "It is \(age / 1000) s old.")
         }
         return try read(body)

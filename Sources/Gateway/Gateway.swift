@@ -22,6 +22,8 @@ public final class Gateway: Sendable {
         /// node stands behind a proxy.
         public var requestsPerSecond: UInt64? = 200
         public var tokenMilliseconds: UInt64 = 3_600_000
+        /// From which age on the newest certified block is too old to tell a value by.
+        public var staleMilliseconds: UInt64 = 30_000
         /// Keys that may read whole blocks beside the validators'.
         public var observers: Set<PublicKey> = []
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
@@ -59,7 +61,9 @@ public final class Gateway: Sendable {
         self.configuration = configuration
         self.log = log
         self.site = site
-        chain = ChainReader(genesis: genesis, node: node, clock: configuration.clock)
+        chain = ChainReader(
+            genesis: genesis, node: node, staleMilliseconds: configuration.staleMilliseconds,
+            clock: configuration.clock)
         sessions = Sessions(
             chain: chain, validator: configuration.validator, observers: configuration.observers,
             tokenMilliseconds: configuration.tokenMilliseconds)
@@ -105,7 +109,7 @@ public final class Gateway: Sendable {
         if isLeaving.withLock({ $0 }) { return (false, "leaving") }
         if status.halted != nil { return (false, "halted") }
         if status.committed == 0 { return (false, "starting") }
-        if chain.ageMilliseconds > ChainReader.staleMilliseconds { return (false, "stale") }
+        if chain.ageMilliseconds > chain.staleMilliseconds { return (false, "stale") }
         return (true, "ready")
     }
 

@@ -154,7 +154,8 @@ extension Problem.Kind {
             case .stopping: "节点正在停止，请使用其他节点或稍后重试。"
             }
         return Self(
-            problem.rawValue, problem.status, problem.reason, chinese, isRetryable: problem.status == 503)
+            problem.rawValue, problem.status, problem.reason, chinese,
+            isRetryable: problem.status == 503 || problem == .requestTimeout)
     }
 }
 

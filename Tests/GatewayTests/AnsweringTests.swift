@@ -199,7 +199,7 @@ import func Foundation.usleep
         try await Mall.with { mall in
             try mall.publish()
             let alice = try mall.open()
-            mall.clockAhead.withLock { $0 = 40_000 }
+            mall.clockAhead.withLock { $0 = Mall.staleMilliseconds + 10_000 }
             let token = try mall.token(alice)
             let reply = try mall.get("/v1/accounts/\(alice.account)/balances/MALL", token: token)
             #expect(reply.code == "node-stale")

@@ -43,6 +43,8 @@ final class Mall: Sendable {
     private let log: EventLog
     let logged: Locked<[UInt8]>
 
+    static let staleMilliseconds: UInt64 = 600_000
+
     var issuer: Author { Author(.organisation(OrganisationID(1)), issuing[0]) }
     var url: String { "http://127.0.0.1:\(server.port)" }
 
@@ -76,6 +78,8 @@ final class Mall: Sendable {
             validator: OrganisationID(1), answersPath: directory.appendingPathComponent("answers.sqlite").path)
         configuration.clock = { wallClockMilliseconds() + ahead.withLock { $0 } }
         configuration.observers = [observer.publicKey]
+        // Beside hundreds of other tests a block may be long in coming.
+        configuration.staleMilliseconds = Mall.staleMilliseconds
         configure(&configuration)
         let logged = Locked<[UInt8]>([])
         self.logged = logged

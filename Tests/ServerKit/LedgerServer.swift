@@ -42,9 +42,12 @@ public final class LedgerServer: Sendable {
     ) throws {
         answersPath = FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-\(UUID().uuidString)").path
         log = EventLog(level: .error, clock: { wallClockMilliseconds() }, write: { _ in })
+        var configuration = Gateway.Configuration(
+            validator: consortium.genesis.validators[0].id, answersPath: answersPath)
+        // Beside hundreds of other tests a block may be long in coming.
+        configuration.staleMilliseconds = 600_000
         gateway = try Gateway(
-            genesis: consortium.genesis, node: consortium.first,
-            configuration: .init(validator: consortium.genesis.validators[0].id, answersPath: answersPath), log: log)
+            genesis: consortium.genesis, node: consortium.first, configuration: configuration, log: log)
         relay.connect(gateway)
         server = try HTTPServer(configuration: HTTPServerConfiguration(), application: gateway)
         gateway.attach(server)
