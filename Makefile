@@ -11,7 +11,7 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)')
 
-.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize clean
+.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ soak: build ## run the tests of the node at length
 
 sanitize: setup ## run the tests of the node under the thread sanitizer
 	@swift test --quiet --disable-xctest --sanitize=thread --scratch-path .build-thread --filter NodeTests
+
+load: release ## lean a crowd on a node: event streams, dripping and wrong requests
+	@scripts/setup wrk
+	@$(PYTHON) Tests/Load/crowd.py --lianfen .build/release/lianfen
 
 clean: ## remove everything that was built
 	@rm -rf .build .build-fuzz .build-thread

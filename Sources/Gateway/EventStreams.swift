@@ -52,39 +52,43 @@ final class EventStream: HTTPStream {
         return step
     }
 
+    /// As many events as fit into one piece, since each piece is a call of the system; what does not fit is kept as a
+    /// part of bytes that all streams share.
     private func step(_ current: inout State, max: Int) -> HTTPStreamStep {
-        if !current.rest.isEmpty { return take(&current, max) }
+        var piece: [UInt8] = []
+        take(&current, into: &piece, max)
         let head = chain.stamp.height
         var looked = 0
-        while current.height < head {
+        while current.rest.isEmpty, piece.count < max, current.height < head {
             guard looked < Self.heightsMax else {
-                // Nothing yet, and more to look at: a comment, so that the server asks again in its turn.
-                return .bytes(Array(":\n".utf8))
+                // More to look at: a comment where there was nothing, so that the server asks again in its turn.
+                if piece.isEmpty { piece = Array(":\n".utf8) }
+                break
             }
             looked += 1
             do throws(StorageError) {
                 guard let block = try chain.block(current.height + 1) else { break }
-                let bytes = try frame(block)
+                if let bytes = try frame(block) { current.rest = bytes[...] }
                 current.height += 1
-                if let bytes {
-                    current.rest = bytes[...]
-                    return take(&current, max)
-                }
+                take(&current, into: &piece, max)
             } catch {
                 return .end
             }
         }
         let now = chain.clock()
-        guard now > current.spokeAt + Self.quietMilliseconds else { return .wait }
+        if piece.isEmpty, now > current.spokeAt + Self.quietMilliseconds {
+            piece = Array(": height \(current.height)\n\n".utf8)
+        }
+        guard !piece.isEmpty else { return .wait }
         current.spokeAt = now
-        return .bytes(Array(": height \(current.height)\n\n".utf8))
+        return .bytes(piece)
     }
 
-    private func take(_ current: inout State, _ max: Int) -> HTTPStreamStep {
-        let piece = current.rest.prefix(max)
-        current.rest = current.rest.dropFirst(piece.count)
-        current.spokeAt = chain.clock()
-        return .bytes(Array(piece))
+    private func take(_ current: inout State, into piece: inout [UInt8], _ max: Int) {
+        guard !current.rest.isEmpty else { return }
+        let part = current.rest.prefix(max - piece.count)
+        piece += part
+        current.rest = current.rest.count == part.count ? [] : current.rest.dropFirst(part.count)
     }
 
     func closed() { gone() }

@@ -52,7 +52,7 @@ public final class Gateway: Sendable {
     private let waker = Locked<WorkerThread?>(nil)
 
     /// Streams are woken at most this often, all together.
-    private static let wakeMilliseconds: UInt64 = 200
+    private static let wakeMilliseconds: UInt64 = 250
 
     /// - Throws: where the file of answers cannot be used.
     public init(

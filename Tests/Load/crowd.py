@@ -13,6 +13,7 @@ import os
 import re
 import resource
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,9 +40,9 @@ def call(url, method="GET", body=None, token=None):
 
 
 def clear_key(path):
-    """The seed is the last 32 bytes of a key file without a passphrase."""
+    """A key file without a passphrase holds its seed after seven bytes."""
     with open(path, "rb") as file:
-        return Ed25519PrivateKey.from_private_bytes(file.read()[-32:])
+        return Ed25519PrivateKey.from_private_bytes(file.read()[7:39])
 
 
 def token_of(url, principal, key):
@@ -125,6 +126,62 @@ class Crowd(threading.Thread):
                     self.drip()
 
 
+class Rowdies(threading.Thread):
+    """Requests that are wrong, one after another, each with the status that it has to get."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.ending = False
+        self.sent = 0
+        self.wrong = []
+
+    @staticmethod
+    def post(body, more=b""):
+        return (b"POST /v1/transactions HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n" + more
+                + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+
+    def cases(self):
+        yield b"400", self.post(b"[" * 100_000)
+        yield b"400", self.post(b'{"nonce": "\xff\xfe"}')
+        yield b"400", self.post(b'{"nonce": "1", "nonce": "2"}')
+        yield b"400", self.post(b'{"nonce": 1.0}')
+        yield b"400", self.post(b'{"nonce": "1e3"}')
+        yield b"400", self.post(b"{}", b"Content-Length: 2\r\n")
+        yield b"400", self.post(b"{}", b"Transfer-Encoding: chunked\r\n")
+        yield b"413", (b"POST /v1/transactions HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n"
+                       b"Content-Length: 900000000\r\n\r\n{")
+        yield b"431", b"GET / HTTP/1.1\r\nHost: load\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\n"
+        yield b"415", self.post(b"{}").replace(b"application/json", b"text/html")
+        # Half a request, and then nobody.
+        yield None, b"POST /v1/transactions HTTP/1.1\r\nHost: load\r\nContent-Length: 100\r\n\r\n{"
+
+    def run(self):
+        while not self.ending:
+            for status, request in self.cases():
+                with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+                    connection.sendall(request)
+                    self.sent += 1
+                    if status is None:
+                        continue
+                    head = connection.recv(4096)
+                    if not head.startswith(b"HTTP/1.1 " + status):
+                        self.wrong.append(f"{request[:60]!r} got {head[:40]!r} and not {status.decode()}")
+            time.sleep(0.02)
+
+
+def requests_a_second(url, path, token):
+    """What wrk gets out of 64 connections, or nothing where it is not installed."""
+    if shutil.which("wrk") is None:
+        return None
+    told = subprocess.run(
+        ["wrk", "-t2", "-c64", "-d5", "-H", f"Authorization: Bearer {token}", url + path],
+        capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in told:
+        sys.exit(f"crowd: wrk got answers of failure: {told}")
+    return round(float(re.search(r"Requests/sec:\s+([\d.]+)", told).group(1)))
+
+
 def resident_megabytes(pid):
     with open(f"/proc/{pid}/status") as file:
         return int(re.search(r"VmRSS:\s+(\d+) kB", file.read()).group(1)) // 1024
@@ -182,6 +239,8 @@ def main():
             if not crowd.opened.wait(timeout=120):
                 sys.exit("crowd: the crowd did not get in within two minutes")
             opening = time.monotonic() - began
+            rowdies = Rowdies(port)
+            rowdies.start()
             till = socket.create_connection(("127.0.0.1", port))
             till.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             latencies, peak, statuses = [], before, {}
@@ -201,6 +260,10 @@ def main():
                 statuses[status] = statuses.get(status, 0) + 1
                 peak = max(peak, resident_megabytes(node.pid)) if len(latencies) % 20 == 0 else peak
                 time.sleep(0.01)
+            rowdies.ending = True
+            rowdies.join(timeout=25)
+            beside = requests_a_second(url, path, token)
+            peak = max(peak, resident_megabytes(node.pid))
             crowd.ending = True
             crowd.join(timeout=5)
             latencies.sort()
@@ -211,6 +274,7 @@ def main():
                 "p99_ms": round(latencies[len(latencies) * 99 // 100], 2), "max_ms": round(latencies[-1], 2),
                 "resident_mb_before": before, "resident_mb_peak": peak, "opening_s": round(opening, 1),
                 "event_mb_read": crowd.bytes_read // 1_000_000, "drips_shed": crowd.shed, "streams_lost": crowd.lost,
+                "wrong_requests": rowdies.sent, "balances_a_second_beside": beside,
                 "load": os.getloadavg()[0],
             }
             print(json.dumps(result))
@@ -221,6 +285,8 @@ def main():
                 failures.append(f"p99 {result['p99_ms']} ms is over {P99_MS_MAX} ms")
             if peak > RESIDENT_MB_MAX:
                 failures.append(f"{peak} MB resident are over {RESIDENT_MB_MAX} MB")
+            if rowdies.wrong:
+                failures.append("; ".join(rowdies.wrong[:3]))
             if crowd.lost:
                 failures.append(f"{crowd.lost} streams were lost")
             if wanted.seconds > 12 and wanted.drips and not crowd.shed:
