@@ -37,7 +37,7 @@ final class Service {
     }
 
     /// What the command line says of the doors.
-    static func options(listen: Presence) -> [Option] {
+    static func options(listen: Presence, logLevel: EventLog.Level = .info) -> [Option] {
         [
             .string(
                 "listen", placeholder: "HOST:PORT", listen,
@@ -61,7 +61,8 @@ final class Service {
                 help: "requests one address may make a second, loopback excepted; 0: no limit"),
             .path("log", placeholder: "FILE", help: "append log lines to this file rather than to the error stream"),
             .choice(
-                "log-level", of: EventLog.Level.allCases.map { "\($0)" }, .fallback("info"), help: "the least to log"),
+                "log-level", of: EventLog.Level.allCases.map { "\($0)" }, .fallback("\(logLevel)"),
+                help: "the least to log"),
             .seconds(
                 "drain", in: 0...600, .fallback("1"),
                 help: "at the end, say so on /readyz for this long before the door closes"),

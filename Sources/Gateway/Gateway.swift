@@ -170,6 +170,11 @@ extension Gateway: HTTPApplication {
             throw problem
         case .nothing:
             exchange.setRoute("page")
+            if let site, site.contains(path: request.path), request.method != "GET", request.method != "HEAD" {
+                var problem = Problem(.methodNotAllowed)
+                problem.headers = [("Allow", "GET, HEAD")]
+                throw problem
+            }
             guard let response = site?.response(to: request) else { throw Problem(.pathUnknown) }
             send(response, nil, request, exchange)
         }

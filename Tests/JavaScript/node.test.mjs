@@ -307,7 +307,7 @@ test("pages are served whole, packed, tagged and fenced in", async () => {
     assert.deepEqual([answer.status, answer.headers["content-type"]], [404, "application/problem+json"], path);
     assert.equal(answer.headers["x-content-type-options"], "nosniff");
   }
-  assert.ok([404, 405].includes((await raw("/", { method: "DELETE" })).status));
+  assert.equal((await raw("/", { method: "DELETE" })).status, 405);
 });
 
 test("the description of the interface names every path that the module asks for", async () => {
