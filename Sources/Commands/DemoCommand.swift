@@ -30,7 +30,7 @@ enum DemoCommand {
             .path("orders", placeholder: "FILE", help: "play the orders of this CSV file"),
             .path("mapping", placeholder: "MAP.json", help: "what the columns of --orders mean"),
             .integer("rate", in: 1...2000, .fallback("40"), help: "purchases a second, on average"),
-        ] + Service.options(listen: .fallback("127.0.0.1:7878"), logLevel: .warning)
+        ] + Service.options(listen: .fallback("127.0.0.1:7878"), logLevel: "warning")
     ) { parsed, console in
         let path = parsed.requiredText("dir")
         if parsed.text("orders") != nil, parsed.text("mapping") == nil {

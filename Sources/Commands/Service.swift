@@ -37,7 +37,7 @@ final class Service {
     }
 
     /// What the command line says of the doors.
-    static func options(listen: Presence, logLevel: EventLog.Level = .info) -> [Option] {
+    static func options(listen: Presence, logLevel: String = "info") -> [Option] {
         [
             .string(
                 "listen", placeholder: "HOST:PORT", listen,

@@ -52,7 +52,7 @@ extension Call {
         guard route.body?.isTransaction == true else { return nil }
         let transaction = try transaction()
         guard transaction.signaturesVerify(genesis: chain.genesisHash) else {
-            throw Problem(.ledger(.signatureInvalid))
+            throw Problem.signatureInvalid(transaction)
         }
         return SHA256.hash(.session, transaction.body.signers[0].key.canonicalBytes)
     }

@@ -175,6 +175,16 @@ extension Problem {
         if let line = receipt.line { members.append(.init("line", JSONValue(Int(line)))) }
     }
 
+    /// A transaction of which a signature does not match: of no block, and final for these bytes alone.
+    static func signatureInvalid(_ transaction: Transaction) -> Problem {
+        var problem = Problem(.ledger(.signatureInvalid), field: "$.signatures")
+        problem.members = [
+            .init("number", JSONValue(Int(ResultCode.signatureInvalid.rawValue))),
+            .init("transaction", .string(transaction.id.description)),
+        ]
+        return problem
+    }
+
     init(_ error: JSONError) { self.init(.fieldInvalid, error.reason, field: error.path) }
 
     /// Seconds after which it makes sense to try again.

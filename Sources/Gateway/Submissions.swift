@@ -48,7 +48,7 @@ struct Submissions: Sendable {
         do throws(StorageError) {
             if let place = try chain.tables.place(transaction.id) {
                 guard transaction.signaturesVerify(genesis: chain.genesisHash) else {
-                    return done(.problem(Problem(.ledger(.signatureInvalid))))
+                    return done(.problem(.signatureInvalid(transaction)))
                 }
                 return done(try outcome(transaction, place))
             }
@@ -91,6 +91,7 @@ struct Submissions: Sendable {
             } catch {
                 return .problem(Problem(error.code == .closed ? .nodeHalted : .internalFailure))
             }
+        case .refused(.signatureInvalid): return .problem(.signatureInvalid(transaction))
         case .refused(let refusal): return .problem(Problem(.admission(refusal)))
         case .proof: return .problem(Problem(.internalFailure))
         }

@@ -130,7 +130,12 @@ struct Field<Value>: Sendable {
         if json != .null || !omitsNull { members.append(.init(name, json)) }
     }
 
-    var property: JSONValue.Member { .init(name, form.schema.described(about).json) }
+    /// Its schema, with what stands for it where it is missing.
+    var property: JSONValue.Member {
+        let schema = form.schema.described(about).json
+        guard let fallback, case .object(let members) = schema else { return .init(name, schema) }
+        return .init(name, .object(members + [.init("default", form.write(fallback()))]))
+    }
 }
 
 extension Form {

@@ -208,7 +208,7 @@ extension Form where Value == Signature {
 
 extension Form where Value == AccountID {
     public static let account = text(
-        "an account id, which begins with lf1", pattern: "^lf1[02-9ac-hj-np-z]{32}$",
+        "an account id (lf1 and 32 more characters whose check holds)", pattern: "^lf1[02-9ac-hj-np-z]{32}$",
         format: "lianfen-account", example: "lf1qqqsyqcyq5rqwzqfpg9scrgwputzxf6z",
         "An account's id: 16 random bytes as Bech32m text.",
         read: { text in
