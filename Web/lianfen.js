@@ -1066,6 +1066,23 @@ export const voteSignedBytes = (genesis, vote) =>
   concat(domainTag("vote"), digestBytes(genesis, "genesis"), U32.encode(vote.epoch), U64.encode(vote.height),
     U32.encode(vote.round), Phase.encode(vote.phase), Digest.encode(vote.header), U64.encode(vote.time));
 
+/** What a node's challenge for a party and its key begins with; a time, 16 random bytes and the node's tag follow. */
+export function challengePrefix(genesis, validator, principal, publicKey) {
+  const encoder = new Encoder();
+  encoder.bool(false);
+  encoder.fixed(digestBytes(genesis, "genesis"));
+  encoder.u32(validator);
+  const [kind, who] = Object.entries(principal)[0];
+  encoder.length(["account", "organisation", "validator", "observer"].indexOf(kind));
+  if (kind === "account") encoder.fixed(accountBytes(who, "principal.account"));
+  else if (kind === "observer") encoder.fixed(unhex(who, 33, "principal.observer"));
+  else encoder.u32(who);
+  encoder.fixed(unhex(publicKey, 33, "key"));
+  return encoder.bytes;
+}
+
+const challengeRestCount = 8 + 16 + 32;
+
 /** What the holder of a key signs to get a token. */
 export const sessionSignedBytes = (genesis, challenge) =>
   concat(domainTag("session"), digestBytes(genesis, "genesis"), challenge);
@@ -1800,6 +1817,12 @@ export class LianfenClient {
     const { principal, key } = session;
     const asked = await this.#post("/v1/challenges", { principal, key: key.publicKey });
     const challenge = unhex(asked.challenge, null, "challenge");
+    const { validator } = await this.status();
+    // A node that passes on what another one asked would get what that one gives for it.
+    const prefix = challengePrefix((await this.chain()).hash, validator, principal, key.publicKey);
+    if (challenge.length !== prefix.length + challengeRestCount || prefix.some((byte, i) => byte !== challenge[i])) {
+      throw mismatch("the node's challenge is not for this key, chain and node");
+    }
     const signature = await key.sign(sessionSignedBytes((await this.chain()).hash, challenge));
     const given = await this.#post("/v1/tokens",
       { principal, key: key.publicKey, challenge: asked.challenge, signature }, { attemptsMax: 1 });

@@ -19,17 +19,19 @@ extension Call {
         return text
     }
 
-    /// Answers once under a key. Whose key it is, the token says; without one, for a transaction the key that signed it
-    /// first, so that nobody uses up another's; for all else, where nothing is changed, the request itself.
+    /// Answers once under a key. Whose key it is, says for a transaction the key that signed it first, so that nobody
+    /// uses up another's; for all else, where nothing is changed, the address that it came from. A token is a secret,
+    /// and is not kept.
     func answerOnce(under text: String) throws(Problem) {
         let fingerprint = SHA256.hash(
             Array("\(route.id)\n\(request.header("Content-Type") ?? "")\n".utf8), request.body)
-        guard let scope = try idempotencyScope() else { return run() }
-        let key = Idempotency.Key(scope: scope, text: text)
+        var call = self
+        guard let scope = try call.idempotencyScope() else { return run() }
+        let (ready, key) = (call, Idempotency.Key(scope: scope, text: text))
         gateway.idempotency.claim(key, fingerprint: fingerprint) { verdict in
             switch verdict {
-            case .fresh:
-                with(onceKey: key).run()
+            case .fresh(let claim):
+                ready.with(claim: claim).run()
             case .stored(let stored):
                 var response = HTTPResponse(
                     status: stored.status, headers: [("Content-Type", stored.type)], body: .bytes(stored.body))
@@ -44,30 +46,36 @@ extension Call {
         }
     }
 
-    /// - Returns: nil where the answer depends on nothing that is kept: it is simply given again.
-    private func idempotencyScope() throws(Problem) -> Digest? {
-        if let holder {
-            return SHA256.hash(.session, holder.claimant.principal.canonicalBytes)
+    /// - Returns: nil where nothing may be kept.
+    private mutating func idempotencyScope() throws(Problem) -> Digest? {
+        guard route.body?.isTransaction == true else {
+            return route.keepsAnswers
+                ? SHA256.hash(.session, Array("\(route.id)\n\(gateway.clientAddress(request))".utf8)) : nil
         }
-        guard route.body?.isTransaction == true else { return nil }
         let transaction = try transaction()
         guard transaction.signaturesVerify(genesis: chain.genesisHash) else {
             throw Problem.signatureInvalid(transaction)
         }
+        // Read once; who runs it under its key does not read it again.
+        decoded = transaction
         return SHA256.hash(.session, transaction.body.signers[0].key.canonicalBytes)
     }
 
-    /// Keeps an answer that will stay true; one that says to try again is not kept.
-    func keep(_ response: HTTPResponse, _ stamp: Stamp) {
-        guard let onceKey else { return }
-        guard response.status < 300 && response.status != 202 || response.status == 409,
-            case .bytes(let bytes) = response.body,
+    /// Keeps an answer that will stay true. Of others the key is free again where nothing can have happened.
+    func keep(_ response: HTTPResponse, _ stamp: Stamp, staysTrue: Bool) {
+        guard let claim else { return }
+        if staysTrue, case .bytes(let bytes) = response.body,
             let type = response.headers.first(where: { $0.name == "Content-Type" })?.value
-        else { return gateway.idempotency.abandon(onceKey) }
-        gateway.idempotency.finish(
-            onceKey,
-            .init(
-                status: response.status, type: type, body: bytes, height: stamp.height,
-                stateRoot: stamp.stateRoot.bytes))
+        {
+            gateway.idempotency.finish(
+                claim,
+                .init(
+                    status: response.status, type: type, body: bytes, height: stamp.height,
+                    stateRoot: stamp.stateRoot.bytes))
+        } else if (400..<500).contains(response.status), response.status != 409 {
+            gateway.idempotency.abandon(claim)
+        } else {
+            gateway.idempotency.release(claim)
+        }
     }
 }

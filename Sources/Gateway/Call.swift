@@ -1,12 +1,13 @@
 import HTTPServer
 import JSON
+import Ledger
 import Wire
 
 /// One request to a route: its parameters read, its answer given once.
 struct Call: Sendable {
     let gateway: Gateway
     let route: Route
-    let request: HTTPRequest
+    var request: HTTPRequest
     let exchange: HTTPExchange
     /// By name, as they stand in the path.
     let pathValues: [(name: String, text: String)]
@@ -18,11 +19,21 @@ struct Call: Sendable {
     /// The same with its key and its end.
     let holder: Sessions.Holder?
     /// Under which its answer is kept.
-    var onceKey: Idempotency.Key?
+    var claim: Idempotency.Claim?
+    /// The transaction that its body is, where that was read before.
+    var decoded: Transaction?
 
-    func with(onceKey: Idempotency.Key) -> Call {
+    func with(claim: Idempotency.Claim) -> Call {
         var call = self
-        call.onceKey = onceKey
+        call.claim = claim
+        return call
+    }
+
+    /// The same without its body: for what waits.
+    var withoutBody: Call {
+        var call = self
+        call.request = request.withoutBody
+        call.decoded = nil
         return call
     }
 
@@ -109,9 +120,11 @@ struct Call: Sendable {
             stamp)
     }
 
-    func send(_ response: HTTPResponse, _ stamp: Stamp? = nil) {
+    /// - Parameter staysTrue: whether the same request would always get this answer. Where nothing is said, what
+    ///   succeeded.
+    func send(_ response: HTTPResponse, _ stamp: Stamp? = nil, staysTrue: Bool? = nil) {
         let stamp = stamp ?? chain.stamp
-        keep(response, stamp)
+        keep(response, stamp, staysTrue: staysTrue ?? (200..<300).contains(response.status))
         gateway.send(response, stamp, request, exchange)
     }
 }

@@ -17,12 +17,16 @@ struct ChainReader: Sendable {
 
     /// A certified head that is older is stale, never idle: clock entries keep it fresh.
     let staleMilliseconds: UInt64
+    /// Told of a directory that fails, since whoever asked is told nothing of it.
+    let report: @Sendable (StorageError) -> Void
     /// How often a read begins anew when the tables move on under it.
     private static let attemptsMax = 64
 
     init(
-        genesis: Genesis, node: NodeRunner, staleMilliseconds: UInt64, clock: @escaping @Sendable () -> UInt64
+        genesis: Genesis, node: NodeRunner, staleMilliseconds: UInt64, clock: @escaping @Sendable () -> UInt64,
+        report: @escaping @Sendable (StorageError) -> Void
     ) {
+        self.report = report
         self.staleMilliseconds = staleMilliseconds
         self.genesis = genesis
         genesisHash = genesis.hash
@@ -56,9 +60,27 @@ struct ChainReader: Sendable {
                 return Stamped(value, Stamp(height: before, stateRoot: try root(before)))
             }
         } catch {
-            throw Problem(error.code == .closed ? .nodeHalted : .internalFailure)
+            throw failure(error)
         }
         throw Problem(.notReady)
+    }
+
+    func failure(_ error: StorageError) -> Problem {
+        if error.code == .closed { return Problem(.nodeHalted) }
+        report(error)
+        return Problem(.internalFailure)
+    }
+
+    /// Reads what never changes once it is there, such as blocks: as of the height at the begin, once.
+    func readBlocks<Value>(
+        _ body: (_ head: UInt64, BlockStore) throws(StorageError) -> Value
+    ) throws(Problem) -> Stamped<Value> {
+        do throws(StorageError) {
+            let head = try tables.height()
+            return Stamped(try body(head, tables), Stamp(height: head, stateRoot: try root(head)))
+        } catch {
+            throw failure(error)
+        }
     }
 
     /// Reads a value that somebody may act upon: refused where the node does not know what is so now.
@@ -82,8 +104,17 @@ struct ChainReader: Sendable {
     func block(_ height: UInt64) throws(StorageError) -> BlockContents? {
         if let known = recent.block(height) { return known }
         guard let block = try tables.contents(height, genesis: genesis) else { return nil }
-        recent.note(block)
+        // Old ones are looked at once; they must not push out those that everybody looks at.
+        if height + Recent.countMax > node.status.committed { recent.note(block) }
         return block
+    }
+
+    /// Whose accruals the lines of a block's vesting, voiding and taking back are, found out once for all who look.
+    func owners(_ block: BlockContents) throws(StorageError) -> AccrualOwners {
+        if let known = recent.owners(block.header.height) { return known }
+        let owners = try AccrualOwners(block, tables)
+        recent.note(block.header.height, owners)
+        return owners
     }
 
     /// A block has come into the tables.
@@ -98,19 +129,33 @@ private final class Recent: Sendable {
         /// In the order in which they came.
         var order: [UInt64] = []
         var byteCount = 0
+        var owners: [UInt64: AccrualOwners] = [:]
+        var ownersOrder: [UInt64] = []
     }
 
     private let state = Locked(Blocks())
 
     /// Bytes of entries that are kept decoded, and how many blocks.
     private static let bytesMax = 16 << 20
-    private static let countMax = 1024
+    static let countMax: UInt64 = 1024
 
     func root(_ height: UInt64) -> Digest? {
         state.withLock { $0.root?.height == height ? $0.root?.digest : nil }
     }
 
     func note(_ height: UInt64, _ root: Digest) { state.withLock { $0.root = (height, root) } }
+
+    func owners(_ height: UInt64) -> AccrualOwners? { state.withLock { $0.owners[height] } }
+
+    func note(_ height: UInt64, _ owners: AccrualOwners) {
+        state.withLock { state in
+            if state.owners.updateValue(owners, forKey: height) == nil { state.ownersOrder.append(height) }
+            if state.ownersOrder.count > Self.ownersMax { state.owners[state.ownersOrder.removeFirst()] = nil }
+        }
+    }
+
+    /// Blocks of which it is known whose lines they have.
+    private static let ownersMax = 64
 
     func block(_ height: UInt64) -> BlockContents? { state.withLock { $0.blocks[height] } }
 
@@ -121,12 +166,46 @@ private final class Recent: Sendable {
             state.byteCount += block.byteCount
             var leave = 0
             while state.order.count - leave > 1,
-                state.byteCount > Self.bytesMax || state.order.count - leave > Self.countMax
+                state.byteCount > Self.bytesMax || state.order.count - leave > Int(Self.countMax)
             {
                 state.byteCount -= state.blocks.removeValue(forKey: state.order[leave])?.byteCount ?? 0
                 leave += 1
             }
             state.order.removeFirst(leave)
+        }
+    }
+}
+
+/// Whose accruals a block's lines are that name accruals by their keys alone.
+struct AccrualOwners: Sendable {
+    private struct Place: Hashable {
+        let transaction: Int
+        let operation: Int
+    }
+
+    private var owners: [Place: [AccountID?]] = [:]
+
+    init(_ block: BlockContents, _ tables: BlockStore) throws(StorageError) {
+        for (index, transaction) in block.transactions.enumerated() {
+            for (number, operation) in transaction.body.operations.enumerated() {
+                guard let list = operation.totals, let issuer = try tables.unit(list.unit)?.issuer else { continue }
+                owners[Place(transaction: index, operation: number)] =
+                    try tables.accepted(list.lines.map(\.key), issuer: issuer).map { $0?.account }
+            }
+        }
+    }
+
+    subscript(transaction: Int, operation: Int) -> [AccountID?] {
+        owners[Place(transaction: transaction, operation: operation)] ?? []
+    }
+}
+
+extension Operation {
+    /// The list of an operation whose lines name accruals by their keys alone.
+    var totals: TotalList? {
+        switch self {
+        case .vest(let list), .void(let list), .clawBack(let list): list
+        default: nil
         }
     }
 }

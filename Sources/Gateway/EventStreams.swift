@@ -18,10 +18,13 @@ final class EventStream: HTTPStream {
         var height: UInt64
         var spokeAt: UInt64
         var rest: ArraySlice<UInt8> = []
+        /// What of the budget is taken for the rest.
+        var taken = 0
     }
 
     private let chain: ChainReader
     private let frame: Frame
+    private let budget: StreamBudget
     /// Whether whoever reads may go on.
     private let isOpen: @Sendable () -> Bool
     private let gone: @Sendable () -> Void
@@ -29,15 +32,20 @@ final class EventStream: HTTPStream {
 
     /// Heights looked at before others get their turn.
     private static let heightsMax = 32
+    /// Bytes of entries looked at before others get their turn.
+    private static let bytesLookedMax = 1 << 20
+    /// Bytes of an event that wait for a client without being counted: all streams together hold that much.
+    private static let restBytesFree = 4096
     /// After so long without an event a comment shows that the line still stands.
     static let quietMilliseconds: UInt64 = 15_000
 
     init(
-        chain: ChainReader, after height: UInt64, isOpen: @escaping @Sendable () -> Bool,
+        chain: ChainReader, after height: UInt64, budget: StreamBudget, isOpen: @escaping @Sendable () -> Bool,
         gone: @escaping @Sendable () -> Void, frame: @escaping Frame
     ) {
         self.chain = chain
         self.frame = frame
+        self.budget = budget
         self.isOpen = isOpen
         self.gone = gone
         // A first line at once, so that whoever connects sees that it is open; browsers wait as long before a new try.
@@ -58,9 +66,9 @@ final class EventStream: HTTPStream {
         var piece: [UInt8] = []
         take(&current, into: &piece, max)
         let head = chain.stamp.height
-        var looked = 0
+        var (looked, bytesLooked) = (0, 0)
         while current.rest.isEmpty, piece.count < max, current.height < head {
-            guard looked < Self.heightsMax else {
+            guard looked < Self.heightsMax, bytesLooked < Self.bytesLookedMax else {
                 // More to look at: a comment where there was nothing, so that the server asks again in its turn.
                 if piece.isEmpty { piece = Array(":\n".utf8) }
                 break
@@ -70,7 +78,13 @@ final class EventStream: HTTPStream {
                 guard let block = try chain.block(current.height + 1) else { break }
                 if let bytes = try frame(block) { current.rest = bytes[...] }
                 current.height += 1
+                bytesLooked += block.byteCount
                 take(&current, into: &piece, max)
+                // What the client has not taken is memory here: where there is too much of it, he comes again.
+                if current.rest.count > Self.restBytesFree {
+                    guard budget.take(current.rest.count) else { return .end }
+                    current.taken = current.rest.count
+                }
             } catch {
                 return .end
             }
@@ -89,9 +103,20 @@ final class EventStream: HTTPStream {
         let part = current.rest.prefix(max - piece.count)
         piece += part
         current.rest = current.rest.count == part.count ? [] : current.rest.dropFirst(part.count)
+        if current.rest.isEmpty, current.taken > 0 {
+            budget.giveBack(current.taken)
+            current.taken = 0
+        }
     }
 
-    func closed() { gone() }
+    func closed() {
+        budget.giveBack(
+            state.withLock { state in
+                defer { state.taken = 0 }
+                return state.taken
+            })
+        gone()
+    }
 
     /// One event. The text has no line breaks: JSON writes them as escapes.
     static func event(_ name: String, id: UInt64, _ json: JSONValue) -> [UInt8] {
@@ -107,10 +132,12 @@ final class BlockFrames: Sendable {
     private let frames = Locked<(bytes: [UInt64: [UInt8]], order: [UInt64])>(([:], []))
     private static let countMax = 64
 
-    func frame(_ block: BlockContents) -> [UInt8] {
+    func frame(_ block: BlockContents, head: UInt64) -> [UInt8] {
         let height = block.header.height
         if let known = frames.withLock({ $0.bytes[height] }) { return known }
         let made = EventStream.event("block", id: height, Form<BlockSummary>.blockSummary.write(block.summary))
+        // Older ones are asked for by one stream alone, and must not push out what all ask for.
+        guard height + UInt64(Self.countMax) > head else { return made }
         frames.withLock { frames in
             if frames.bytes.updateValue(made, forKey: height) == nil { frames.order.append(height) }
             if frames.order.count > Self.countMax { frames.bytes[frames.order.removeFirst()] = nil }
@@ -129,4 +156,22 @@ extension BlockContents {
                     result: pair.1.result)
             })
     }
+}
+
+/// Bytes that streams hold together.
+final class StreamBudget: Sendable {
+    private let taken = Locked(0)
+    private let bytesMax: Int
+
+    init(bytesMax: Int) { self.bytesMax = bytesMax }
+
+    func take(_ count: Int) -> Bool {
+        taken.withLock { taken in
+            guard taken + count <= bytesMax else { return false }
+            taken += count
+            return true
+        }
+    }
+
+    func giveBack(_ count: Int) { taken.withLock { $0 -= count } }
 }

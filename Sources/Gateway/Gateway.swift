@@ -5,6 +5,7 @@ import JSON
 public import Ledger
 public import Node
 import SQLite
+import Storage
 import Wire
 
 /// The trading centre: what a node says to the world over HTTP. Routes translate and decide nothing; the ledger does.
@@ -49,6 +50,11 @@ public final class Gateway: Sendable {
     private let server = Locked<HTTPServer?>(nil)
     private let isLeaving = Locked(false)
     private let wakes = Mailbox<Void>(countMax: 1)
+    private let streamsByAddress = Locked<[String: Int]>([:])
+    /// Streams without a token that one address may have open, so that nobody takes all of them.
+    private static let streamsPerAddressMax = 1000
+    /// Bytes of events that streams hold together because their clients do not take them.
+    let streamBytes = StreamBudget(bytesMax: 64 << 20)
     private let waker = Locked<WorkerThread?>(nil)
 
     /// Streams are woken at most this often, all together.
@@ -63,7 +69,10 @@ public final class Gateway: Sendable {
         self.site = site
         chain = ChainReader(
             genesis: genesis, node: node, staleMilliseconds: configuration.staleMilliseconds,
-            clock: configuration.clock)
+            clock: configuration.clock,
+            report: { error in
+                log.note(.error, "storage", [.init("code", .string("\(error.code)"))])
+            })
         sessions = Sessions(
             chain: chain, validator: configuration.validator, observers: configuration.observers,
             tokenMilliseconds: configuration.tokenMilliseconds)
@@ -183,17 +192,42 @@ extension Gateway: HTTPApplication {
     private func checkRate(_ request: HTTPRequest) throws(Problem) {
         guard let limit else { return }
         let address = clientAddress(request)
-        let isLoopback = address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.")
-        guard !isLoopback, !limit.allows(address, now: configuration.clock()) else { return }
+        guard !isExempt(address), !limit.allows(address, now: configuration.clock()) else { return }
         throw Problem(.tooManyRequests)
     }
 
-    /// The client as far as it is known: behind a proxy, whom the proxy itself has seen.
-    private func clientAddress(_ request: HTTPRequest) -> String {
-        guard configuration.isBehindProxy, let chain = request.header("X-Forwarded-For"),
-            let last = chain.split(separator: ",").last
+    /// Loopback is nobody from outside; behind a proxy everybody comes from there.
+    private func isExempt(_ address: String) -> Bool {
+        !configuration.isBehindProxy
+            && (address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127."))
+    }
+
+    /// The client as far as it is known: behind a proxy, whom the proxy itself has seen, which stands last in the last
+    /// field of the name; what clients wrote stands before it.
+    func clientAddress(_ request: HTTPRequest) -> String {
+        guard configuration.isBehindProxy,
+            let field = request.headers.last(where: { $0.name.lowercased() == "x-forwarded-for" }),
+            let last = field.value.split(separator: ",").last
         else { return request.peer }
-        return String(last.drop { $0 == " " }.prefix(64))
+        return String(last.filter { $0 != " " }.prefix(64))
+    }
+
+    /// Whether a stream without a token may be opened from there; one that is has to be given back.
+    func takeStream(_ address: String) -> Bool {
+        if isExempt(address) { return true }
+        return streamsByAddress.withLock { counts in
+            guard counts[address, default: 0] < Self.streamsPerAddressMax else { return false }
+            counts[address, default: 0] += 1
+            return true
+        }
+    }
+
+    func giveStreamBack(_ address: String) {
+        if isExempt(address) { return }
+        streamsByAddress.withLock { counts in
+            counts[address, default: 1] -= 1
+            if counts[address] == 0 { counts[address] = nil }
+        }
     }
 
     private func call(
@@ -316,7 +350,11 @@ extension Gateway: HTTPApplication {
             response.headers.append(("Access-Control-Allow-Origin", origin))
         }
         response.headers.append(
-            ("Access-Control-Expose-Headers", "Lianfen-Height, Lianfen-State-Root, X-Request-Id, Retry-After"))
+            (
+                "Access-Control-Expose-Headers",
+                "Lianfen-Height, Lianfen-State-Root, X-Request-Id, Retry-After, Location, "
+                    + "Idempotent-Replayed"
+            ))
     }
 
     private func preflight(_ request: HTTPRequest, _ exchange: HTTPExchange) {

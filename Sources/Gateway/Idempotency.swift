@@ -10,7 +10,7 @@ import SQLite
 final class Idempotency: Sendable {
     enum Verdict: Sendable {
         /// Nobody was here before, or the one who was has left no answer.
-        case fresh
+        case fresh(Claim)
         case stored(StoredAnswer)
         case inFlight
         case reused
@@ -32,10 +32,18 @@ final class Idempotency: Sendable {
         let text: String
     }
 
+    /// One request's hold on a key. Whoever comes after its end has another one, so that a late answer of the first
+    /// never stands under the second.
+    struct Claim: Hashable, Sendable {
+        let key: Key
+        fileprivate let number: UInt64
+    }
+
     private enum Job: Sendable {
         case claim(Key, fingerprint: Digest, done: @Sendable (Verdict) -> Void)
-        case finish(Key, StoredAnswer)
-        case abandon(Key)
+        case finish(Claim, StoredAnswer)
+        case release(Claim)
+        case abandon(Claim)
     }
 
     static let keyCharactersMax = 255
@@ -43,6 +51,8 @@ final class Idempotency: Sendable {
     /// Answers that are kept, whatever their age, and claims that may wait for the disk.
     private static let rowsMax: Int64 = 1_000_000
     private static let jobsMax = 16_384
+    /// Bytes of an answer that is kept.
+    private static let bodyBytesMax = 64 << 10
     private static let identity = Database.Identity(application: 0x6C66_6777, version: 1)
 
     private let jobs = Mailbox<Job>(countMax: jobsMax)
@@ -76,11 +86,17 @@ final class Idempotency: Sendable {
         if !jobs.post(.claim(key, fingerprint: fingerprint, done: done)) { done(.failed) }
     }
 
-    /// The answer, for whoever sends the same again.
-    func finish(_ key: Key, _ answer: StoredAnswer) { jobs.insist(.finish(key, answer)) }
+    /// The answer, for whoever sends the same again. A large one is not kept: what it tells is found out again.
+    func finish(_ claim: Claim, _ answer: StoredAnswer) {
+        jobs.insist(answer.body.count <= Self.bodyBytesMax ? .finish(claim, answer) : .release(claim))
+    }
 
-    /// There was no answer worth keeping, such as one that says to try again.
-    func abandon(_ key: Key) { jobs.insist(.abandon(key)) }
+    /// There is no answer that will stay true, and something may have happened: the same body may be sent again, and no
+    /// other.
+    func release(_ claim: Claim) { jobs.insist(.release(claim)) }
+
+    /// Nothing happened: the key is free again.
+    func abandon(_ claim: Claim) { jobs.insist(.abandon(claim)) }
 
     func stop() {
         jobs.close()
@@ -97,7 +113,8 @@ final class Idempotency: Sendable {
         private let age: Statement
         private let clock: @Sendable () -> UInt64
         /// Being answered by this process.
-        private var inFlight: Set<Key> = []
+        private var inFlight: [Key: UInt64] = [:]
+        private var claims: UInt64 = 0
         private var sinceTrim = 0
 
         init(path: String, identity: Database.Identity, clock: @escaping @Sendable () -> UInt64) throws(SQLiteError) {
@@ -135,8 +152,11 @@ final class Idempotency: Sendable {
                         switch job {
                         case .claim(let key, let fingerprint, let done):
                             verdicts.append((try claim(key, fingerprint), done))
-                        case .finish(let key, let stored): try finish(key, stored)
-                        case .abandon(let key): try abandon(key)
+                        case .finish(let claim, let stored):
+                            if end(claim) { try finish(claim.key, stored) }
+                        case .release(let claim): _ = end(claim)
+                        case .abandon(let claim):
+                            if end(claim) { try abandon(claim.key) }
                         }
                     }
                     try trim(batch.count)
@@ -147,7 +167,7 @@ final class Idempotency: Sendable {
                 for job in batch {
                     switch job {
                     case .claim: break
-                    case .finish(let key, _), .abandon(let key): inFlight.remove(key)
+                    case .finish(let claim, _), .release(let claim), .abandon(let claim): _ = end(claim)
                     }
                 }
                 return Self.refuse(batch)
@@ -170,19 +190,30 @@ final class Idempotency: Sendable {
                             height: UInt64(clamping: find.integer(4)), stateRoot: find.bytes(5)))
                 }
                 // Claimed and not answered: by a request that is under way, or by a process that has died meanwhile.
-                return inFlight.insert(key).inserted ? .fresh : .inFlight
+                return inFlight[key] == nil ? .fresh(begin(key)) : .inFlight
             }
             try add.bind(1, key.scope.bytes)
             try add.bind(2, key.text)
             try add.bind(3, fingerprint.bytes)
             try add.bind(4, Int64(clamping: now))
             try add.run()
-            inFlight.insert(key)
-            return .fresh
+            return .fresh(begin(key))
+        }
+
+        private func begin(_ key: Key) -> Claim {
+            claims += 1
+            inFlight[key] = claims
+            return Claim(key: key, number: claims)
+        }
+
+        /// Whether the claim still holds its key; it does no longer.
+        private func end(_ claim: Claim) -> Bool {
+            guard inFlight[claim.key] == claim.number else { return false }
+            inFlight[claim.key] = nil
+            return true
         }
 
         private func finish(_ key: Key, _ stored: StoredAnswer) throws(SQLiteError) {
-            inFlight.remove(key)
             try answer.bind(1, key.scope.bytes)
             try answer.bind(2, key.text)
             try answer.bind(3, Int64(stored.status))
@@ -194,7 +225,6 @@ final class Idempotency: Sendable {
         }
 
         private func abandon(_ key: Key) throws(SQLiteError) {
-            inFlight.remove(key)
             try remove.bind(1, key.scope.bytes)
             try remove.bind(2, key.text)
             try remove.run()

@@ -145,7 +145,7 @@ enum OpenAPI {
                 "schema": schema,
             ])
         }
-        if route.method == .post {
+        if route.method == .post, route.keepsAnswers {
             header(
                 "Idempotency-Key",
                 "The client's own name of this request: the same key and body get the same answer for a day, another "

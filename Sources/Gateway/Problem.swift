@@ -15,6 +15,8 @@ struct Problem: Error, Sendable {
     /// Members of this kind alone.
     var members: [JSONValue.Member] = []
     var headers: [(name: String, value: String)] = []
+    /// Whether the same transaction will always be told so.
+    var isFinal = false
 
     init(_ kind: Kind, _ detail: String? = nil, field: String? = nil) {
         self.kind = kind
@@ -163,6 +165,7 @@ extension Problem {
     /// A refusal by the ledger, in a certified block.
     init(_ receipt: Receipt, place: Place) {
         self.init(.ledger(receipt.result))
+        isFinal = receipt.operation != nil
         members = [
             .init("number", JSONValue(Int(receipt.result.rawValue))),
             .init("transaction", .string(receipt.transaction.description)),

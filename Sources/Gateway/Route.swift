@@ -62,11 +62,13 @@ struct Route: Sendable {
     /// Statuses of problems that it may answer, beside those that every route may.
     let problems: [Int]
     let handle: @Sendable (Call) throws -> Void
+    /// Whether answers may be kept for who sends the same under the same key; not where they are secrets.
+    let keepsAnswers: Bool
 
     init(
         _ method: Method, _ path: String, _ id: String, _ tag: String, _ summary: String,
         access: Access = .everybody, parameters: [Parameter] = [], body: Body? = nil, answers: [Answer],
-        problems: [Int] = [], handle: @escaping @Sendable (Call) throws -> Void
+        problems: [Int] = [], keepsAnswers: Bool = true, handle: @escaping @Sendable (Call) throws -> Void
     ) {
         self.method = method
         self.path = path
@@ -78,6 +80,7 @@ struct Route: Sendable {
         self.body = body
         self.answers = answers
         self.problems = problems
+        self.keepsAnswers = keepsAnswers
         self.handle = handle
     }
 

@@ -114,8 +114,8 @@ extension Gateway {
             guard call.principal == .account(id) || call.seesBlocks else { throw Problem(.notYours) }
             let cursor: Place? = try call.query("cursor", .placeText)
             let limit = try call.limit()
-            let page = try call.chain.readFresh { (tables) throws(StorageError) in
-                try call.history(of: .account(id), before: cursor, limit: limit, tables)
+            let page = try call.chain.readBlocks { (head, _) throws(StorageError) in
+                try call.history(of: .account(id), before: cursor, limit: limit, head)
             }
             call.answer(
                 Form.transactionView.page(),
@@ -306,17 +306,18 @@ extension Call {
         return (id, unit)
     }
 
-    /// Blocks that one page of a history looks through; transactions that it looks at.
+    /// Blocks that one page of a history looks through.
     private static var blocksMax: Int { 512 }
-    private static var transactionsMax: Int { 20_000 }
+    /// Bytes of transactions that one page shows, but for the last.
+    private static var shownBytesMax: Int { 1 << 20 }
 
     func history(
-        of principal: Principal, before cursor: Place?, limit: Int, _ tables: BlockStore
+        of principal: Principal, before cursor: Place?, limit: Int, _ head: UInt64
     ) throws(StorageError) -> (items: [TransactionView], next: Place?) {
-        let visibility = Visibility(tables: tables, principal: principal)
+        let visibility = Visibility(chain: chain, principal: principal)
         var items: [TransactionView] = []
-        var height = min(cursor?.height ?? .max, try tables.height())
-        var looked = 0
+        var height = min(cursor?.height ?? .max, head)
+        var (looked, shown) = (0, 0)
         for _ in 0..<Self.blocksMax where height > 0 {
             guard let block = try chain.block(height) else { break }
             var index = block.transactions.count
@@ -324,37 +325,38 @@ extension Call {
             if let cursor, cursor.height == height { index = min(index, Int(cursor.index)) }
             while index > 0 {
                 index -= 1
-                looked += 1
-                let place = Place(height: height, index: UInt32(index))
-                if let view = try visibility.viewIfConcerned(
-                    block.transactions[index], block.receipts[index], place, time: block.header.time)
-                {
+                if let view = try visibility.viewIfConcerned(index, of: block) {
                     items.append(view)
+                    shown += block.transactions[index].bytes.count
                 }
-                if items.count == limit { return (items, place) }
+                if items.count == limit || shown >= Self.shownBytesMax {
+                    return (items, Place(height: height, index: UInt32(index)))
+                }
             }
             height -= 1
-            if looked >= Self.transactionsMax { break }
+            looked += block.byteCount
+            if looked >= Gateway.pageBytesMax { break }
         }
         // All of the block above the next place was looked at.
         return (items, height > 0 ? Place(height: height, index: UInt32(Entry.transactionsMax)) : nil)
     }
 
-    /// Transactions that concern the token's holder, block by block.
+    /// Transactions that concern the token's holder, block by block. Only the last event of a block has its height as
+    /// the id, and those before it the height before: who loses the line inside a block is told the block again.
     func streamTransactions() throws(Problem) {
-        let visibility = Visibility(tables: chain.tables, principal: principal)
+        let visibility = Visibility(chain: chain, principal: principal)
         try stream { (block) throws(StorageError) -> [UInt8]? in
-            var out: [UInt8] = []
-            for (index, transaction) in block.transactions.enumerated() {
-                let place = Place(height: block.header.height, index: UInt32(index))
-                guard
-                    let view = try visibility.viewIfConcerned(
-                        transaction, block.receipts[index], place, time: block.header.time)
-                else { continue }
-                out += EventStream.event(
-                    "transaction", id: block.header.height, Form<TransactionView>.transactionView.write(view))
+            var views: [TransactionView] = []
+            for index in block.transactions.indices {
+                if let view = try visibility.viewIfConcerned(index, of: block) { views.append(view) }
             }
-            return out.isEmpty ? nil : out
+            guard !views.isEmpty else { return nil }
+            let height = block.header.height
+            return views.enumerated().flatMap { index, view in
+                EventStream.event(
+                    "transaction", id: index == views.count - 1 ? height : height - 1,
+                    Form<TransactionView>.transactionView.write(view))
+            }
         }
     }
 }

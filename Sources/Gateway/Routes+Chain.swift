@@ -12,6 +12,9 @@ import Wire
 extension Gateway {
     private static let height = Route.Parameter.path("height", .number64, "A certified height.")
 
+    /// Bytes of entries that one page of blocks, or of a history, looks at: a thread of the server serves others, too.
+    static let pageBytesMax = 4 << 20
+
     static let chainRoutes: [Route] = [
         Route(
             .get, "/v1/chain", "getChain", "chain", "Where this node stands.",
@@ -55,18 +58,19 @@ extension Gateway {
         ) { call in
             let cursor: UInt64? = try call.query("cursor", .number64)
             let limit = try call.limit()
-            let page = try call.chain.read { (tables) throws(StorageError) -> (items: [BlockSummary], next: String?) in
-                var height = min(cursor ?? .max, try tables.height())
+            typealias Found = (items: [BlockSummary], next: String?)
+            let page = try call.chain.readBlocks { (head, _) throws(StorageError) -> Found in
+                var height = min(cursor ?? .max, head)
                 var items: [BlockSummary] = []
-                var transactions = 0
+                var byteCount = 0
                 while true {
                     guard let block = try call.chain.block(height) else { break }
                     items.append(block.summary)
-                    transactions += block.transactions.count
+                    byteCount += block.byteCount
                     if height == 0 { return (items, nil) }
                     height -= 1
                     // Large blocks make short pages.
-                    if items.count == limit || transactions >= Entry.transactionsMax { break }
+                    if items.count == limit || byteCount >= pageBytesMax { break }
                 }
                 return (items, String(height))
             }
@@ -78,7 +82,9 @@ extension Gateway {
             answers: [.ok(Form<BlockSummary>.blockSummary.stamped("block"))], problems: [404]
         ) { call in
             let height = try call.path("height", .number64)
-            let block = try call.chain.read { (_) throws(StorageError) in try call.chain.block(height) }
+            let block = try call.chain.readBlocks { (head, _) throws(StorageError) in
+                height <= head ? try call.chain.block(height) : nil
+            }
             guard let contents = block.value else { throw Problem(.heightNotFound, field: "height") }
             call.answer(Form.blockSummary.stamped("block"), Stamped(contents.summary, block.stamp))
         },
@@ -145,8 +151,8 @@ extension Gateway {
                 .events("block", Form<BlockSummary>.blockSummary, "Events named block, their id the height.")
             ]
         ) { call in
-            let frames = call.gateway.frames
-            try call.stream { (block) throws(StorageError) in frames.frame(block) }
+            let (frames, chain) = (call.gateway.frames, call.chain)
+            try call.stream { (block) throws(StorageError) in frames.frame(block, head: chain.stamp.height) }
         },
         Route(
             .get, "/healthz", "getHealth", "node", "Whether the process is up.",
@@ -196,10 +202,15 @@ extension Call {
             // One beyond the head is of another chain, or of a node that knows more; it waits for what comes.
             height = min(last, height)
         }
-        let (sessions, holder) = (gateway.sessions, holder)
+        let (gateway, holder) = (gateway, holder)
+        let address = gateway.clientAddress(request)
+        guard holder != nil || gateway.takeStream(address) else {
+            throw Problem(.tooManyRequests, "As many streams as may be are open from there.")
+        }
         let stream = EventStream(
-            chain: chain, after: height,
-            isOpen: { holder.map { (try? sessions.check($0)) != nil } ?? true }, gone: {}, frame: frame)
+            chain: chain, after: height, budget: gateway.streamBytes,
+            isOpen: { holder.map { (try? gateway.sessions.check($0)) != nil } ?? true },
+            gone: { if holder == nil { gateway.giveStreamBack(address) } }, frame: frame)
         send(
             HTTPResponse(
                 status: 200, headers: [("Content-Type", "text/event-stream"), ("X-Accel-Buffering", "no")],

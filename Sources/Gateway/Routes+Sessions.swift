@@ -32,7 +32,7 @@ extension Gateway {
                 Route.Answer(
                     status: 201, about: "To be sent as Authorization: Bearer TOKEN.",
                     content: .json(Form<Token>.token.schema))
-            ], problems: [401]
+            ], problems: [401], keepsAnswers: false
         ) { call in
             let token = try call.gateway.sessions.token(try call.body(Form<TokenRequest>.tokenRequest))
             call.answer(Form<Token>.token.write(token), call.chain.stamp, status: 201)

@@ -69,13 +69,11 @@ extension Gateway {
             answers: [.ok(Form<TransactionView>.transactionView.stamped("transaction"))], problems: [401, 404]
         ) { call in
             let id = try call.path("id", .digest)
-            let found = try call.chain.read { (tables) throws(StorageError) -> TransactionView? in
+            let found = try call.chain.readBlocks { (_, tables) throws(StorageError) -> TransactionView? in
                 guard let place = try tables.place(id), let block = try call.chain.block(place.height),
                     Int(place.index) < block.transactions.count
                 else { return nil }
-                return try Visibility(tables: tables, principal: call.principal).view(
-                    block.transactions[Int(place.index)], block.receipts[Int(place.index)], place,
-                    time: block.header.time)
+                return try Visibility(chain: call.chain, principal: call.principal).view(Int(place.index), of: block)
             }
             guard let view = found.value ?? call.gateway.submissions.view(id) else {
                 throw Problem(.transactionNotFound, field: "id")
@@ -89,12 +87,13 @@ extension Gateway {
             problems: [403, 404]
         ) { call in
             let id = try call.path("id", .digest)
-            let found = try call.chain.read { (tables) throws(StorageError) -> (proof: Proof?, mine: Bool)? in
+            let found = try call.chain.readBlocks { (_, tables) throws(StorageError) -> (proof: Proof?, mine: Bool)? in
                 guard let place = try tables.place(id), let block = try call.chain.block(place.height),
                     Int(place.index) < block.transactions.count
                 else { return nil }
                 let body = block.transactions[Int(place.index)].body
-                guard Visibility(tables: tables, principal: call.principal).seesAll(body) else { return (nil, false) }
+                let visibility = Visibility(chain: call.chain, principal: call.principal)
+                guard visibility.seesAll(body) else { return (nil, false) }
                 return (try tables.receiptProof(id, genesis: call.chain.genesisHash), true)
             }
             guard let value = found.value else { throw Problem(.transactionNotFound, field: "id") }
@@ -117,6 +116,7 @@ extension Call {
     /// The transaction that the body is. Bytes are decoded, and what is read from JSON is brought into the same form,
     /// so that nothing is proposed that the ledger's decoder would not take.
     func transaction() throws(Problem) -> Transaction {
+        if let decoded { return decoded }
         if MediaTypes.parse(request.header("Content-Type") ?? "").type == "application/octet-stream" {
             guard request.body.count <= Transaction.bytesMax else { throw Problem(.transactionTooLarge) }
             do throws(DecodingError) { return try Transaction(envelope: request.body) } catch {
@@ -136,20 +136,20 @@ extension Call {
     func submit() throws(Problem) {
         let transaction = try transaction()
         let seconds = waitSeconds
-        let call = self
+        let call = withoutBody
+        let (id, kinds) = (transaction.id, transaction.body.operations.map(\.kind))
         exchange.answer(after: Int(seconds) * 1000) {
-            // The wait is over and nothing is decided: nothing is kept under a key either.
-            if let onceKey = call.onceKey { call.gateway.idempotency.abandon(onceKey) }
+            // The wait is over and nothing is decided: the same may be sent again, and nothing else under its key.
+            if let claim = call.claim { call.gateway.idempotency.release(claim) }
             let view = TransactionView(
-                id: transaction.id, state: .accepted, kinds: transaction.body.operations.map(\.kind), result: nil,
-                place: nil, time: nil)
+                id: id, state: .accepted, kinds: kinds, result: nil, place: nil, time: nil)
             let stamp = call.chain.stamp
             let answer = SubmissionAnswer(transaction: view, receipt: nil, stamp: stamp)
             return call.gateway.dressed(
                 HTTPResponse(
                     status: 202,
                     headers: [
-                        ("Content-Type", "application/json"), ("Location", "/v1/transactions/\(transaction.id)"),
+                        ("Content-Type", "application/json"), ("Location", "/v1/transactions/\(id)"),
                         ("Retry-After", "1"),
                     ], body: .bytes(Form.submission.write(answer).bytes)), stamp, call.request, call.exchange)
         }
@@ -160,7 +160,8 @@ extension Call {
                 call.answer(Form.submission.write(answer), answer.stamp)
             case .refused(let problem, let stamp):
                 call.gateway.metrics.note(result: problem.kind.code)
-                call.send(problem.response, stamp)
+                // What names an operation has burnt the nonce, and is final.
+                call.send(problem.response, stamp, staysTrue: problem.isFinal)
             case .problem(let problem): call.send(problem.response)
             }
         }

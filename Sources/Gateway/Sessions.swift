@@ -17,11 +17,27 @@ struct Sessions: Sendable {
     let observers: Set<PublicKey>
     let tokenMilliseconds: UInt64
     private let key = AuthenticationKey()
-    private let used = Locked<[Digest: UInt64]>([:])
+    private let used = Locked(Used())
+
+    /// Challenges that were used and have not expired.
+    private struct Used: Sendable {
+        var until: [Digest: (expiresAt: UInt64, key: PublicKey)] = [:]
+        var byKey: [PublicKey: Int] = [:]
+
+        mutating func forget(before now: UInt64) {
+            for (digest, use) in until where use.expiresAt <= now {
+                until[digest] = nil
+                byKey[use.key, default: 1] -= 1
+                if byKey[use.key] == 0 { byKey[use.key] = nil }
+            }
+        }
+    }
 
     static let challengeMilliseconds: UInt64 = 120_000
-    /// Challenges that were used and have not expired. Beyond it no more tokens are given until some have.
+    /// Challenges that are remembered, and those of one key, so that nobody uses up what is for all. Beyond it no more
+    /// tokens are given until some have expired.
     private static let usedMax = 65_536
+    private static let usedByKeyMax = 64
 
     init(
         chain: ChainReader, validator: OrganisationID, observers: Set<PublicKey>, tokenMilliseconds: UInt64
@@ -32,63 +48,25 @@ struct Sessions: Sendable {
         self.tokenMilliseconds = tokenMilliseconds
     }
 
-    /// Who asks, and until when it is good; what the tag is over.
-    private struct Ticket: Canonical {
-        let isToken: Bool
-        let genesis: Digest
-        let validator: OrganisationID
-        let claimant: Claimant
-        let expiresAt: UInt64
-        let random: [UInt8]
-
-        func encode(to encoder: inout Encoder) {
-            encoder.bool(isToken)
-            encoder.value(genesis)
-            encoder.value(validator)
-            encoder.value(claimant.principal)
-            encoder.value(claimant.key)
-            encoder.u64(expiresAt)
-            encoder.fixed(random)
-        }
-
-        init(from decoder: inout Decoder) throws(DecodingError) {
-            isToken = try decoder.bool()
-            genesis = try decoder.value()
-            validator = try decoder.value()
-            claimant = Claimant(try decoder.value(), try decoder.value())
-            expiresAt = try decoder.u64()
-            random = try decoder.fixed(16)
-        }
-
-        init(isToken: Bool, genesis: Digest, validator: OrganisationID, claimant: Claimant, expiresAt: UInt64) {
-            self.isToken = isToken
-            self.genesis = genesis
-            self.validator = validator
-            self.claimant = claimant
-            self.expiresAt = expiresAt
-            random = randomBytes(16)
-        }
-    }
-
-    private func seal(_ ticket: Ticket) -> [UInt8] {
+    private func seal(_ ticket: SessionTicket) -> [UInt8] {
         let bytes = ticket.canonicalBytes
         return bytes + key.tag(bytes)
     }
 
-    private func open(_ sealed: [UInt8]) -> Ticket? {
+    private func open(_ sealed: [UInt8]) -> SessionTicket? {
         guard sealed.count > AuthenticationKey.tagCount else { return nil }
         let bytes = Array(sealed.dropLast(AuthenticationKey.tagCount))
         guard key.verifies(Array(sealed.suffix(AuthenticationKey.tagCount)), of: bytes) else { return nil }
-        return try? Ticket(canonicalBytes: bytes)
+        return try? SessionTicket(canonicalBytes: bytes)
     }
 
     func challenge(_ claimant: Claimant) -> Challenge {
         let expiresAt = chain.clock() + Self.challengeMilliseconds
         return Challenge(
             bytes: seal(
-                Ticket(
+                SessionTicket(
                     isToken: false, genesis: chain.genesisHash, validator: validator, claimant: claimant,
-                    expiresAt: expiresAt)), expiresAt: expiresAt)
+                    expiresAt: expiresAt, random: randomBytes(SessionTicket.randomCount))), expiresAt: expiresAt)
     }
 
     func token(_ request: TokenRequest) throws(Problem) -> Token {
@@ -102,17 +80,23 @@ struct Sessions: Sendable {
         }
         guard try isValid(request.claimant) else { throw Problem(.keyRevoked, field: "$.key") }
         let digest = SHA256.hash(request.challenge)
-        let isFirst = used.withLock { used -> Bool in
-            if used.count >= Self.usedMax { used = used.filter { $0.value > now } }
-            guard used.count < Self.usedMax, used[digest] == nil else { return false }
-            used[digest] = ticket.expiresAt
-            return true
+        let isRepeat = try used.withLock { (used) throws(Problem) -> Bool in
+            if used.until[digest] != nil { return true }
+            if used.until.count >= Self.usedMax || used.byKey[request.claimant.key] ?? 0 >= Self.usedByKeyMax {
+                used.forget(before: now)
+            }
+            guard used.until.count < Self.usedMax, used.byKey[request.claimant.key] ?? 0 < Self.usedByKeyMax else {
+                throw Problem(.tooManyRequests, "As many tokens as may be were given in the last minutes.")
+            }
+            used.until[digest] = (ticket.expiresAt, request.claimant.key)
+            used.byKey[request.claimant.key, default: 0] += 1
+            return false
         }
-        guard isFirst else { throw Problem(.challengeInvalid) }
+        if isRepeat { throw Problem(.challengeInvalid) }
         let expiresAt = now + tokenMilliseconds
-        let token = Ticket(
+        let token = SessionTicket(
             isToken: true, genesis: chain.genesisHash, validator: validator, claimant: request.claimant,
-            expiresAt: expiresAt)
+            expiresAt: expiresAt, random: randomBytes(SessionTicket.randomCount))
         return Token(text: base64URL(seal(token)), expiresAt: expiresAt)
     }
 

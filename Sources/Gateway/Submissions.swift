@@ -53,7 +53,7 @@ struct Submissions: Sendable {
                 return done(try outcome(transaction, place))
             }
         } catch {
-            return done(.problem(Problem(error.code == .closed ? .nodeHalted : .internalFailure)))
+            return done(.problem(chain.failure(error)))
         }
         let id = transaction.id
         book.withLock { book in
@@ -89,8 +89,16 @@ struct Submissions: Sendable {
                 if receipt.result == .duplicate, let first = receipt.first { return try outcome(transaction, first) }
                 return try outcome(transaction, receipt, place)
             } catch {
-                return .problem(Problem(error.code == .closed ? .nodeHalted : .internalFailure))
+                return .problem(chain.failure(error))
             }
+        case .refused(.expired):
+            // It may stand in a block that came into the tables meanwhile.
+            do throws(StorageError) {
+                if let place = try chain.tables.place(transaction.id) { return try outcome(transaction, place) }
+            } catch {
+                return .problem(chain.failure(error))
+            }
+            return .problem(Problem(.ledger(.expired)))
         case .refused(.signatureInvalid): return .problem(.signatureInvalid(transaction))
         case .refused(let refusal): return .problem(Problem(.admission(refusal)))
         case .proof: return .problem(Problem(.internalFailure))

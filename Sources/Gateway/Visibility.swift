@@ -1,3 +1,4 @@
+import Chain
 import Ledger
 import Node
 import Storage
@@ -9,26 +10,25 @@ import Wire
 /// operations, and of lists the lines, that name him; a batch of thousands of members is nobody's to read but its
 /// signer's.
 struct Visibility {
-    let tables: BlockStore
+    let chain: ChainReader
     let principal: Principal?
 
-    func view(
-        _ transaction: Transaction, _ receipt: Receipt, _ place: Place, time: UInt64
-    ) throws(StorageError) -> TransactionView {
+    /// - Precondition: the block has a transaction at this index.
+    func view(_ index: Int, of block: BlockContents) throws(StorageError) -> TransactionView {
+        let (transaction, receipt) = (block.transactions[index], block.receipts[index])
         let isWhole = seesAll(transaction.body)
-        let excerpts = isWhole ? nil : try excerpts(transaction.body, receipt)
+        let excerpts = isWhole ? nil : try excerpts(index, of: block)
         return TransactionView(
             id: transaction.id, state: .certified, kinds: transaction.body.operations.map(\.kind),
-            result: receipt.result, place: place, time: time,
+            result: receipt.result, place: Place(height: block.header.height, index: UInt32(index)),
+            time: block.header.time,
             whole: isWhole ? .init(transaction: TransactionText(transaction), receipt: receipt) : nil,
             excerpts: excerpts?.isEmpty == false ? excerpts : nil)
     }
 
     /// The same of a transaction that concerns the principal; none where it does not.
-    func viewIfConcerned(
-        _ transaction: Transaction, _ receipt: Receipt, _ place: Place, time: UInt64
-    ) throws(StorageError) -> TransactionView? {
-        let view = try view(transaction, receipt, place, time: time)
+    func viewIfConcerned(_ index: Int, of block: BlockContents) throws(StorageError) -> TransactionView? {
+        let view = try view(index, of: block)
         return view.whole == nil && view.excerpts == nil ? nil : view
     }
 
@@ -41,20 +41,22 @@ struct Visibility {
         }
     }
 
-    private func excerpts(
-        _ body: TransactionBody, _ receipt: Receipt
-    ) throws(StorageError) -> [TransactionView.Excerpt] {
+    private func excerpts(_ place: Int, of block: BlockContents) throws(StorageError) -> [TransactionView.Excerpt] {
+        guard principal != nil else { return [] }
+        let outcomes = block.receipts[place].outcomes
         var excerpts: [TransactionView.Excerpt] = []
-        for (index, operation) in body.operations.enumerated() {
-            let outcome = index < receipt.outcomes.count ? receipt.outcomes[index] : nil
-            if let excerpt = try excerpt(operation, UInt8(index), outcome) { excerpts.append(excerpt) }
+        for (index, operation) in block.transactions[place].body.operations.enumerated() {
+            let outcome = index < outcomes.count ? outcomes[index] : nil
+            var owners: [AccountID?] = []
+            if operation.totals != nil, case .account = principal { owners = try chain.owners(block)[place, index] }
+            if let excerpt = excerpt(operation, UInt8(index), outcome, owners) { excerpts.append(excerpt) }
         }
         return excerpts
     }
 
     private func excerpt(
-        _ operation: Operation, _ index: UInt8, _ outcome: Outcome?
-    ) throws(StorageError) -> TransactionView.Excerpt? {
+        _ operation: Operation, _ index: UInt8, _ outcome: Outcome?, _ owners: [AccountID?]
+    ) -> TransactionView.Excerpt? {
         switch principal {
         case .organisation(let id):
             guard operation.names(id) else { return nil }
@@ -69,9 +71,9 @@ struct Visibility {
                 return Self.cut(list.lines.map { $0.account == id }, index, outcome) { lines in
                     .accrue(AccrueList(unit: list.unit, lines: lines.map { list.lines[$0] }, all: list.all))
                 }
-            case .vest(let list): return try cut(list, id, index, outcome) { .vest($0) }
-            case .void(let list): return try cut(list, id, index, outcome) { .void($0) }
-            case .clawBack(let list): return try cut(list, id, index, outcome) { .clawBack($0) }
+            case .vest(let list): return cut(list, id, owners, index, outcome) { .vest($0) }
+            case .void(let list): return cut(list, id, owners, index, outcome) { .void($0) }
+            case .clawBack(let list): return cut(list, id, owners, index, outcome) { .clawBack($0) }
             default:
                 guard operation.names(id) else { return nil }
                 return TransactionView.Excerpt(index: index, operation: operation, lines: nil, outcome: outcome)
@@ -80,14 +82,11 @@ struct Visibility {
         }
     }
 
-    /// Lines that name accruals: whose those are, their rows tell.
     private func cut(
-        _ list: TotalList, _ id: AccountID, _ index: UInt8, _ outcome: Outcome?,
+        _ list: TotalList, _ id: AccountID, _ owners: [AccountID?], _ index: UInt8, _ outcome: Outcome?,
         _ make: (TotalList) -> Operation
-    ) throws(StorageError) -> TransactionView.Excerpt? {
-        guard let issuer = try tables.unit(list.unit)?.issuer else { return nil }
-        let accepted = try tables.accepted(list.lines.map(\.key), issuer: issuer)
-        return Self.cut(accepted.map { $0?.account == id }, index, outcome) { lines in
+    ) -> TransactionView.Excerpt? {
+        Self.cut(owners.map { $0 == id }, index, outcome) { lines in
             make(TotalList(unit: list.unit, lines: lines.map { list.lines[$0] }, all: list.all))
         }
     }

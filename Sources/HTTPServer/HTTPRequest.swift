@@ -29,6 +29,10 @@ public struct HTTPRequest: Sendable {
         self.init(head: head, method: method, body: body, peer: peer)
     }
 
+    /// The same without its body, for who waits with an answer: bodies are counted only while they are read and
+    /// handled.
+    public var withoutBody: HTTPRequest { HTTPRequest(head: head, method: method, body: [], peer: peer) }
+
     /// The path as sent, percent signs and all, without the query.
     public var path: String { String(decoding: head.path, as: UTF8.self) }
 

@@ -16,7 +16,6 @@ final class ServerCore: Sendable {
     let counters = Counters()
     let peers: Locked<[String: Int]>?
     /// Answers that are written past the daemon, as they go out.
-    private let canned: [HTTPServerProblem: [UInt8]]
     /// Answers say from now on that the connection ends.
     let isLeaving = Atomic(false)
     /// Whatever is not answered now is answered by the server.
@@ -29,15 +28,12 @@ final class ServerCore: Sendable {
         bodies = Budget(bytesMax: configuration.bodiesBytesMax)
         answers = Budget(bytesMax: configuration.answersBytesMax)
         peers = configuration.connectionsPerPeerMax == nil ? nil : Locked([:])
-        var canned: [HTTPServerProblem: [UInt8]] = [:]
-        for problem: HTTPServerProblem in [.connectionsFull, .requestTimeout, .bodyTooLarge, .bodiesFull] {
-            canned[problem] = RawAnswer.bytes(of: application.problem(problem))
-        }
-        self.canned = canned
     }
 
     /// Nil where clients expect TLS, so that nothing can be written past the daemon.
-    func rawAnswer(_ problem: HTTPServerProblem) -> [UInt8]? { configuration.tls == nil ? canned[problem] : nil }
+    func rawAnswer(_ problem: HTTPServerProblem) -> [UInt8]? {
+        configuration.tls == nil ? RawAnswer.bytes(of: application.problem(problem)) : nil
+    }
 
     // MARK: A connection's life
 

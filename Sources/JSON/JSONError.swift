@@ -12,10 +12,16 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 
     public var description: String { "\(path): \(reason)" }
 
+    /// What is quoted in a refusal is bounded, whatever was sent.
+    public static func shortened(_ text: String) -> String {
+        text.utf8.count <= 48 ? text : String(String.UnicodeScalarView(text.unicodeScalars.prefix(48))) + "…"
+    }
+
     /// How a member stands in a path: a plain name as `.name`, any other as `["name"]`.
     public static func part(_ name: String) -> String {
         let isPlain = !name.isEmpty && name.utf8.allSatisfy { $0 == 0x5F || isASCIILetterOrDigit($0) }
-        return isPlain ? ".\(name)" : "[\"\(name)\"]"
+        let shown = shortened(name)
+        return isPlain ? ".\(shown)" : "[\"\(shown)\"]"
     }
 
     private static func isASCIILetterOrDigit(_ byte: UInt8) -> Bool {

@@ -107,7 +107,7 @@ private struct Parser {
                 ? !members.contains { $0.name.utf8.elementsEqual(name.utf8) } : seen.insert(Array(name.utf8)).inserted
             guard isNew else { throw JSONError(path.text, "is given twice; keep one of the two") }
             skipSpace()
-            guard take(":") else { throw broken("a colon was expected after the name “\(name)”") }
+            guard take(":") else { throw broken("a colon was expected after the name “\(JSONError.shortened(name))”") }
             members.append(JSONValue.Member(name, try value()))
             path.pop()
             skipSpace()
@@ -154,14 +154,15 @@ private struct Parser {
         let written = String(decoding: text[begin..<i], as: UTF8.self)
         guard i > digits else { throw broken("a minus sign needs digits after it") }
         guard text[digits] != UInt8(ascii: "0") || i == digits + 1 else {
-            throw JSONError(path.text, "\(written) begins with a zero; write the number without it")
+            throw JSONError(
+                path.text, "\(JSONError.shortened(written)) begins with a zero; write the number without it")
         }
         if i < text.count, [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(text[i]) {
             guard numbers == .anyWhole else { throw fraction() }
             return try wholeNumber(written)
         }
         guard let value = Int64(written) else {
-            throw JSONError(path.text, "\(written) is too large")
+            throw JSONError(path.text, "\(JSONError.shortened(written)) is too large")
         }
         return value
     }

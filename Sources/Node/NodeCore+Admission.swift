@@ -11,9 +11,13 @@ extension NodeCore {
         guard signingStopped == nil else { return refuse(.halted) }
         guard configuration.votingKey != nil, ownIndex != nil else { return refuse(.follower) }
         // The same envelope again, while it is under way: one more who waits for it.
-        if pool.join(transaction.envelopeDigest, request) { return }
+        switch pool.join(transaction.envelopeDigest, request) {
+        case true?: return
+        case false?: return refuse(.poolFull)
+        case nil: break
+        }
         if transaction.body.validUntil < executor.head.time { return refuse(.expired) }
-        if pool.inFlight(transaction.body.sender) >= configuration.inFlightPerSenderMax {
+        if pool.inFlight(transaction.body.signers[0]) >= configuration.inFlightPerSenderMax {
             return refuse(.senderBusy(transaction.body.sender))
         }
         if pool.count >= configuration.poolTransactionsMax
@@ -84,26 +88,34 @@ struct Pool: Sendable {
     private var pooled: [Digest: Pooled] = [:]
     /// Envelopes in the order of admission; those no longer pooled are skipped.
     private var queue: [Digest] = []
-    private var senders: [Party: Int] = [:]
+    /// By party and key: whoever signs with a key of his own in another's name uses up nothing of that one's.
+    private var senders: [Signer: Int] = [:]
     private(set) var byteCount = 0
     /// How many could be ordered now.
     private var orderable = 0
 
     var count: Int { pooled.count }
 
-    func inFlight(_ sender: Party) -> Int { senders[sender] ?? 0 }
+    func inFlight(_ sender: Signer) -> Int { senders[sender] ?? 0 }
 
     mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool, isOrdered: Bool) {
         let new = Pooled(transaction: transaction, requests: [request], isReady: isReady, isOrdered: isOrdered)
         pooled[transaction.envelopeDigest] = new
         if new.canBeOrdered { orderable += 1 }
         byteCount += transaction.bytes.count
-        senders[transaction.body.sender, default: 0] += 1
+        senders[transaction.body.signers[0], default: 0] += 1
         queue.append(transaction.envelopeDigest)
     }
 
-    mutating func join(_ envelope: Digest, _ request: UInt64) -> Bool {
-        pooled[envelope]?.requests.append(request) != nil
+    /// Who may wait for one transaction.
+    private static let requestsMax = 1024
+
+    /// One more who waits for a transaction: nil where it is not here, false where too many wait.
+    mutating func join(_ envelope: Digest, _ request: UInt64) -> Bool? {
+        guard let count = pooled[envelope]?.requests.count else { return nil }
+        guard count < Self.requestsMax else { return false }
+        pooled[envelope]!.requests.append(request)
+        return true
     }
 
     mutating func makeReady(_ envelope: Digest) {
@@ -124,7 +136,7 @@ struct Pool: Sendable {
         guard let out = pooled.removeValue(forKey: envelope) else { return nil }
         byteCount -= out.transaction.bytes.count
         if out.canBeOrdered { orderable -= 1 }
-        let sender = out.transaction.body.sender
+        let sender = out.transaction.body.signers[0]
         senders[sender]! -= 1
         if senders[sender] == 0 { senders[sender] = nil }
         return out.requests

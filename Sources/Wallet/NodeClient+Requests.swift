@@ -85,9 +85,14 @@ extension NodeClient {
         }
     }
 
+    /// What is believed of a `Retry-After`.
+    private static let retryAfterSecondsMax = 86_400
+
     /// What an answer of failure says of itself; one that is not of this interface (a proxy's) by its status.
     static func problem(_ response: HTTPClientResponse) -> NodeClientError {
-        let asked = response.header("retry-after").flatMap { Int($0) }.map { $0 * 1000 }
+        let asked = response.header("retry-after").flatMap { Int($0) }.flatMap {
+            (0...retryAfterSecondsMax).contains($0) ? $0 * 1000 : nil
+        }
         let isTransient = [429, 502, 503, 504].contains(response.status)
         let mayHaveArrived = response.status >= 500
         guard let answer = try? AnswerReader(response.body, bytesMax: problemBytesMax),

@@ -45,6 +45,13 @@ extension NodeClient {
         let asked = try post("/v1/challenges", Form.claimant.write(identity.claimant))
         // Its bytes for signing are not taken: a node must not get a signature of bytes of its choice.
         let challenge = try asked.value(.challenge).value
+        // Nor one that was made for somebody else, or by another node: what it gets for it would be theirs to use.
+        let asks = try chain().value.validator
+        guard let ticket = challenge.ticket, !ticket.isToken, ticket.genesis == genesisHash,
+            ticket.claimant == identity.claimant, ticket.validator == asks
+        else {
+            throw NodeClientError(.answerMalformed, "The node's challenge is not for this key, chain and node.")
+        }
         let message = Challenge.signedBytes(genesis: genesisHash, challenge: challenge.bytes)
         let request = TokenRequest(
             claimant: identity.claimant, challenge: challenge.bytes, signature: identity.key.sign(message))

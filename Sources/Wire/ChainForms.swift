@@ -112,7 +112,9 @@ extension Form where Value == LineResult {
     static let lineResult = object(
         "A line that did not simply take effect.",
         Field("index", .integer), Field("result", .result), Field("code", .number),
-        Field.optional("first", .digest, "For “exists” and its kin of an accrual: the transaction that was first. Null for totals."),
+        Field.optional(
+            "first", .digest, "For “exists” and its kin of an accrual: the transaction that was first. Null for totals."
+        ),
         make: { (index: UInt16, result: ResultCode, code: ResultCode, first: Digest?) throws(JSONError) in
             LineResult(index: index, result: code, first: first)
         }, parts: { ($0.index, $0.result, $0.result, $0.first) }

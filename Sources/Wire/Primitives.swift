@@ -28,13 +28,6 @@ extension Form {
     }
 }
 
-extension JSONError {
-    /// What is quoted in a refusal is bounded, whatever was sent.
-    static func shortened(_ text: String) -> String {
-        text.unicodeScalars.count <= 48 ? text : String(String.UnicodeScalarView(text.unicodeScalars.prefix(48))) + "…"
-    }
-}
-
 extension Form where Value == UInt64 {
     /// Digits without sign, point, exponent or leading zero, up to 2⁶⁴ − 1.
     public static let number64 = text(

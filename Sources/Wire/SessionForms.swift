@@ -96,6 +96,61 @@ public struct Challenge: Sendable {
     }
 }
 
+/// What a challenge or a token says, before the tag with which its node ends it: a client reads a challenge before it
+/// signs it.
+public struct SessionTicket: Sendable, Canonical {
+    public let isToken: Bool
+    public let genesis: Digest
+    /// The organisation whose node gave it.
+    public let validator: OrganisationID
+    public let claimant: Claimant
+    public let expiresAt: UInt64
+    public let random: [UInt8]
+
+    public static let randomCount = 16
+
+    /// - Precondition: 16 random bytes.
+    public init(
+        isToken: Bool, genesis: Digest, validator: OrganisationID, claimant: Claimant, expiresAt: UInt64,
+        random: [UInt8]
+    ) {
+        precondition(random.count == Self.randomCount, "a ticket has 16 random bytes")
+        self.isToken = isToken
+        self.genesis = genesis
+        self.validator = validator
+        self.claimant = claimant
+        self.expiresAt = expiresAt
+        self.random = random
+    }
+
+    public func encode(to encoder: inout Encoder) {
+        encoder.bool(isToken)
+        encoder.value(genesis)
+        encoder.value(validator)
+        encoder.value(claimant.principal)
+        encoder.value(claimant.key)
+        encoder.u64(expiresAt)
+        encoder.fixed(random)
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        isToken = try decoder.bool()
+        genesis = try decoder.value()
+        validator = try decoder.value()
+        claimant = Claimant(try decoder.value(), try decoder.value())
+        expiresAt = try decoder.u64()
+        random = try decoder.fixed(Self.randomCount)
+    }
+}
+
+extension Challenge {
+    /// What the challenge says; nil where it says nothing that a node of this interface would.
+    public var ticket: SessionTicket? {
+        guard bytes.count > AuthenticationKey.tagCount else { return nil }
+        return try? SessionTicket(canonicalBytes: Array(bytes.dropLast(AuthenticationKey.tagCount)))
+    }
+}
+
 extension Form where Value == WithBytes<Challenge> {
     public static let challenge = object(
         "What a claimant signs to show that the key is his.",

@@ -155,6 +155,14 @@ def main():
             asked, found = probe(node.url, world)
             wrong += [f"probe: {it}" for it in found]
             say(f"probes: {asked} requests, {len(found)} answered otherwise, {time.monotonic() - began:.0f} s")
+            # A client that was written by the guide and the document alone does its whole round.
+            tools = os.environ | {"PATH": f"{pathlib.Path(TOOL).resolve().parent}:{os.environ['PATH']}"}
+            rounds = subprocess.run(
+                [sys.executable, HERE / "round.py", node.url, node.directory],
+                capture_output=True, text=True, env=tools, timeout=120)
+            if rounds.returncode != 0:
+                wrong.append(f"round: {rounds.stdout}{rounds.stderr}")
+            say(f"round: {len(rounds.stdout.splitlines())} steps, {time.monotonic() - began:.0f} s")
             # Both at once, each in a process of its own: the stranger changes nothing that the other could see.
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 begun = {

@@ -45,7 +45,16 @@ struct DiskImage {
 
     /// The power is back: what was cut is the disk now. Its journal is replayed by mounting it.
     func restart() throws {
-        try Self.run("umount", mount)
+        // A process that another test is just starting may hold what this one has open, until it becomes its program.
+        for attempt in 1... {
+            do {
+                try Self.run("umount", mount)
+                break
+            } catch {
+                if attempt == 100 { throw error }
+                usleep(50_000)
+            }
+        }
         guard rename(copy, file) == 0 else { throw Failed(command: ["rename", copy]) }
         try Self.run("mount", "-o", "loop,noatime", file, mount)
     }

@@ -10,7 +10,9 @@ import Wallet
 import Wire
 
 import struct Foundation.Date
+import class Foundation.FileManager
 import class Foundation.Thread
+import struct Foundation.UUID
 import func Foundation.usleep
 
 @testable import Gateway
@@ -76,6 +78,64 @@ import func Foundation.usleep
             let refusal = try mall.submit(tooMuch, headers: [("Idempotency-Key", "k3")])
             #expect(refusal.status == 409 && refusal.code == "balance-insufficient")
             #expect(try mall.submit(tooMuch, headers: [("Idempotency-Key", "k3")]).text == refusal.text)
+        }
+    }
+
+    @Test func afterAnAnswerThatDecidedNothingOnlyTheSameBodyIsTaken() async throws {
+        try await Mall.with { mall in
+            try mall.publish()
+            let alice = try mall.open()
+            let bob = try mall.open()
+            try mall.accrue(alice, 1000, order: "1")
+            func gift() -> Transaction {
+                mall.signed(
+                    [.transfer(from: alice.account, to: bob.account, unit: mall.unit, amount: 7)], alice.author)
+            }
+            let (first, second) = (gift(), gift())
+            let key = [("Idempotency-Key", "k")]
+            let hurried = try mall.submit(first, headers: key + [("Prefer", "wait=0")])
+            #expect([200, 202].contains(hurried.status))
+            // Built anew because no answer came: the same gift, and it must not be given twice.
+            #expect(try mall.submit(second, headers: key).code == "idempotency-key-reused")
+            var again = try mall.submit(first, headers: key)
+            while again.code == "idempotency-in-flight" { again = try mall.submit(first, headers: key) }
+            #expect(again.status == 200)
+            #expect(try mall.submit(first, headers: key).text == again.text)
+            #expect(try mall.submit(second, headers: key).status == 422)
+            #expect(try mall.balance(bob) == 7)
+        }
+    }
+
+    @Test func aLateAnswerNeverStandsUnderAnothersClaim() async throws {
+        try await onThread {
+            let directory = FileManager.default.temporaryDirectory.appendingPathComponent("once-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: directory) }
+            let store = try Idempotency(
+                path: directory.appendingPathComponent("answers").path, clock: { wallClockMilliseconds() })
+            defer { store.stop() }
+            let key = Idempotency.Key(scope: .zero, text: "k")
+            func claim(_ fingerprint: Digest) throws -> Idempotency.Verdict {
+                let waiter = Waiter<Idempotency.Verdict>()
+                store.claim(key, fingerprint: fingerprint) { waiter.fulfil($0) }
+                return try #require(waiter.wait(within: 10_000))
+            }
+            func answer(_ text: String) -> Idempotency.StoredAnswer {
+                .init(status: 200, type: "t", body: Array(text.utf8), height: 1, stateRoot: Digest.zero.bytes)
+            }
+            let (body, other) = (SHA256.hash([1]), SHA256.hash([2]))
+            guard case .fresh(let first) = try claim(body) else { throw Unexpected("not fresh") }
+            guard case .inFlight = try claim(body) else { throw Unexpected("not in flight") }
+            store.release(first)
+            guard case .reused = try claim(other) else { throw Unexpected("another body was let in") }
+            guard case .fresh(let second) = try claim(body) else { throw Unexpected("not free again") }
+            // The first one's answer comes after all.
+            store.finish(first, answer("late"))
+            store.abandon(first)
+            guard case .inFlight = try claim(body) else { throw Unexpected("the second claim was ended by the first") }
+            store.finish(second, answer("right"))
+            guard case .stored(let kept) = try claim(body) else { throw Unexpected("nothing was kept") }
+            #expect(kept.body == Array("right".utf8))
         }
     }
 

@@ -60,6 +60,13 @@ import func Foundation.usleep
             func ask(_ address: String) throws -> Reply {
                 try mall.get("/v1/chain", headers: [("X-Forwarded-For", "10.9.9.9, \(address)")])
             }
+            // What the client itself writes stands before what the proxy has seen, in a field of its own, too.
+            let forged = try (0..<20).map { index in
+                try mall.get(
+                    "/v1/chain",
+                    headers: [("X-Forwarded-For", "127.0.0.\(index)"), ("X-Forwarded-For", "203.0.113.9")])
+            }
+            #expect(forged.contains { $0.status == 429 })
             let replies = try (0..<20).map { _ in try ask("203.0.113.5") }
             #expect(replies.contains { $0.status == 429 && $0.response.header("Retry-After") == "1" })
             #expect(replies.prefix(5).allSatisfy { $0.status == 200 })

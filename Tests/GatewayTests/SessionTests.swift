@@ -129,6 +129,20 @@ import func Foundation.usleep
         }
     }
 
+    @Test func oneKeyCannotUseUpTheTokensOfAll() async throws {
+        try await Mall.with { mall in
+            try mall.publish()
+            let alice = try mall.open()
+            let bob = try mall.open()
+            let replies = try (0..<70).map { _ in try mall.tokenReply(.account(alice.account), alice.key).status }
+            #expect(replies.count { $0 == 201 } == 64)
+            #expect(replies.last == 429)
+            #expect(try mall.tokenReply(.account(bob.account), bob.key).status == 201)
+            mall.clockAhead.withLock { $0 = Sessions.challengeMilliseconds + 1000 }
+            #expect(try mall.tokenReply(.account(alice.account), alice.key).status == 201)
+        }
+    }
+
     @Test func noLogLineTellsASecret() async throws {
         try await Mall.with { mall in
             try mall.publish()

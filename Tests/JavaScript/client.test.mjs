@@ -138,16 +138,19 @@ test("a token is asked for with what the client itself puts together, and once m
     const account = lf.randomAccount();
     let tokens = 0;
     let refuse = true;
+    const { validator } = await client.status();
+    let of = key.publicKey;
+    const asked = () => hex(lf.concat(lf.challengePrefix(genesis, validator, { account }, of), new Uint8Array(56)));
     at.node.intercept = async ({ path, body, headers }) => {
       if (path === "/v1/challenges") {
         assert.deepEqual(JSON.parse(Buffer.from(body)), { principal: { account }, key: key.publicKey });
         // The node's own idea of what is to be signed is not looked at.
-        return json(201, { challenge: "aabb", signingBytes: "00", expiresAt: "1" });
+        return json(201, { challenge: asked(), signingBytes: "00", expiresAt: "1" });
       }
       if (path === "/v1/tokens") {
         const { signature, challenge } = JSON.parse(Buffer.from(body));
-        const message = lf.concat(lf.domainTag("session"), unhex(genesis), unhex("aabb"));
-        assert.equal(challenge, "aabb");
+        const message = lf.concat(lf.domainTag("session"), unhex(genesis), unhex(asked()));
+        assert.equal(challenge, asked());
         assert.equal(await lf.verifySignature(key.publicKey, signature, message), true);
         tokens += 1;
         return json(201, { token: `token-${tokens}`, expiresAt: String(Date.now() + 3_600_000) });
@@ -161,6 +164,11 @@ test("a token is asked for with what the client itself puts together, and once m
       return json(200, { items: [], next: null, height: "1", stateRoot: "00" });
     };
     await assert.rejects(client.balances(account), { code: "token-missing" });
+    // One that was made for another key is not signed.
+    of = (await lf.SecretKey.generate()).publicKey;
+    await assert.rejects(client.signIn({ account }, key), { code: "answer-mismatch" });
+    assert.equal(tokens, 0);
+    of = key.publicKey;
     await client.signIn({ account }, key);
     assert.deepEqual((await client.balances(account)).items, []);
     assert.equal(tokens, 2);
@@ -179,8 +187,12 @@ test("a proof is believed once it holds, is about what was asked, and is not fro
     const client = at.client();
     const key = await lf.SecretKey.generate();
     let bytes = unhex(of("balance").bytes);
+    const { validator } = await client.status();
+    const prefix = lf.challengePrefix(genesis, validator, { account }, key.publicKey);
     at.node.intercept = ({ path }) => {
-      if (path === "/v1/challenges") return json(201, { challenge: "aa", expiresAt: "1" });
+      if (path === "/v1/challenges") {
+        return json(201, { challenge: hex(lf.concat(prefix, new Uint8Array(56))), expiresAt: "1" });
+      }
       if (path === "/v1/tokens") return json(201, { token: "t", expiresAt: String(Date.now() + 3_600_000) });
       return path.endsWith("/proof") ? FakeNode.bytes(bytes) : null;
     };

@@ -223,10 +223,18 @@ import Wire
             let body = town.transfer(100).body
             let message = TransactionBody.signedBytes(genesis: town.genesis.hash, body: body.canonicalBytes)
             transfer.withLock { $0 = message }
-            #expect(failure { _ = try town.client(server, as: town.anna).unit(town.unit) }?.status == 401)
-            let sent = try Form.tokenRequest.parse(.init(parsing: try #require(seen.withLock { $0.first })))
-            #expect(!town.anna.key.publicKey.verifies(sent.signature, of: message))
-            #expect(!town.anna.key.publicKey.verifies(sent.signature, of: Array(message.prefix(256))))
+            #expect(failure { _ = try town.client(server, as: town.anna).unit(town.unit) }?.code == .answerMalformed)
+            // A challenge, but for another key: another node's, for example.
+            transfer.withLock {
+                $0 =
+                    SessionTicket(
+                        isToken: false, genesis: town.genesis.hash, validator: town.genesis.validators[0].id,
+                        claimant: Claimant(.organisation(OrganisationID(1)), SecretKey().publicKey),
+                        expiresAt: wallClockMilliseconds() + 60_000, random: [UInt8](repeating: 1, count: 16)
+                    ).canonicalBytes + [UInt8](repeating: 2, count: 32)
+            }
+            #expect(failure { _ = try town.client(server, as: town.anna).unit(town.unit) }?.code == .answerMalformed)
+            #expect(seen.withLock { $0 } == [])
         }
     }
 
