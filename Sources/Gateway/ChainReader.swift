@@ -83,6 +83,18 @@ struct ChainReader: Sendable {
         }
     }
 
+    /// Reads one thing that never changes once it is there, at the height that the tables have come to afterwards: what
+    /// was found is never above it.
+    func readOne<Value>(_ body: (BlockStore) throws(StorageError) -> Value) throws(Problem) -> Stamped<Value> {
+        do throws(StorageError) {
+            let value = try body(tables)
+            let head = try tables.height()
+            return Stamped(value, Stamp(height: head, stateRoot: try root(head)))
+        } catch {
+            throw failure(error)
+        }
+    }
+
     /// Reads a value that somebody may act upon: refused where the node does not know what is so now.
     func readFresh<Value>(_ body: (BlockStore) throws(StorageError) -> Value) throws(Problem) -> Stamped<Value> {
         if node.status.halted != nil { throw Problem(.nodeHalted) }

@@ -69,7 +69,7 @@ extension Gateway {
             answers: [.ok(Form<TransactionView>.transactionView.stamped("transaction"))], problems: [401, 404]
         ) { call in
             let id = try call.path("id", .digest)
-            let found = try call.chain.readBlocks { (_, tables) throws(StorageError) -> TransactionView? in
+            let found = try call.chain.readOne { (tables) throws(StorageError) -> TransactionView? in
                 guard let place = try tables.place(id), let block = try call.chain.block(place.height),
                     Int(place.index) < block.transactions.count
                 else { return nil }
@@ -87,7 +87,7 @@ extension Gateway {
             problems: [403, 404]
         ) { call in
             let id = try call.path("id", .digest)
-            let found = try call.chain.readBlocks { (_, tables) throws(StorageError) -> (proof: Proof?, mine: Bool)? in
+            let found = try call.chain.readOne { (tables) throws(StorageError) -> (proof: Proof?, mine: Bool)? in
                 guard let place = try tables.place(id), let block = try call.chain.block(place.height),
                     Int(place.index) < block.transactions.count
                 else { return nil }

@@ -75,11 +75,21 @@ extension Form where Value == ResultCode {
     /// By its stable name; a number that this version has no name for as `code-NUMBER`.
     static let result = text(
         "the stable name of a result", pattern: "^[a-z][a-z0-9-]{1,63}$", example: "done",
-        "The stable name of a result; docs/refusals.md lists them.",
+        "The stable name of a result; x-results lists them.",
         read: { name in
             ResultCode.texts.first { $0.name == name }?.code
                 ?? (name.hasPrefix("code-") ? UInt16(name.dropFirst(5)).map(ResultCode.init(rawValue:)) : nil)
-        }, write: { $0.text?.name ?? "code-\($0.rawValue)" })
+        }, write: { $0.text?.name ?? "code-\($0.rawValue)" }
+    ).saying(
+        "x-results",
+        .array(
+            ResultCode.texts.map { text in
+                [
+                    "name": .string(text.name), "number": JSONValue(Int(text.code.rawValue)),
+                    "en": .string(text.english), "zh": .string(text.chinese),
+                ]
+            })
+    ).named("Result")
 
     static let number = Form<UInt16>.integer.map(
         read: { (number: UInt16) throws(JSONError) in ResultCode(rawValue: number) }, write: { $0.rawValue })

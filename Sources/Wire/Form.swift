@@ -33,6 +33,13 @@ public struct Form<Value>: Sendable {
         Form(schema.named(name), read: reader, write: writer)
     }
 
+    /// The same with more said of it.
+    func saying(_ name: String, _ json: JSONValue) -> Form {
+        guard case .object(let members) = schema.json else { return self }
+        return Form(
+            Schema(.object(members + [.init(name, json)]), schema.definitions), read: reader, write: writer)
+    }
+
     /// The form of another value that this one stands for.
     func map<Other>(
         read: @escaping @Sendable (Value) throws(JSONError) -> Other, write: @escaping @Sendable (Other) -> Value

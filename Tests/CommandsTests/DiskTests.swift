@@ -109,7 +109,11 @@ struct LoopMount {
         try #require(statvfs(path, &status) == 0)
         let free = Int(status.f_bavail) * Int(status.f_frsize)
         try #require(free > bytes)
-        try Data(count: free - bytes).write(to: URL(fileURLWithPath: path + "/filler"))
+        // Closed to children: one that another test starts meanwhile would keep the room after the file has gone.
+        let filler = open(path + "/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        try #require(filler >= 0)
+        defer { close(filler) }
+        try #require(posix_fallocate(filler, 0, off_t(free - bytes)) == 0)
     }
 
     func free() throws { try FileManager.default.removeItem(atPath: path + "/filler") }

@@ -28,11 +28,11 @@ import Testing
         let tls = try await onThread { try Self.tls() }
         try await serving({
             $0.tls = tls
-            $0.headMilliseconds = 400
+            $0.headMilliseconds = 3000
             $0.bodyBytesMax = 100_000
         }) { server, _ in
             let base = "https://127.0.0.1:\(server.port)"
-            let curl = ["-ks", "--max-time", "10"]
+            let curl = ["-ks", "--max-time", "30"]
             #expect(
                 try Self.run("curl", curl + ["\(base)/hello", "\(base)/later", "\(base)/hello"]) == "hellolaterhello")
             #expect(try Self.run("curl", curl + ["--tls-max", "1.2", "\(base)/hello"]) == "hello")
@@ -53,8 +53,8 @@ import Testing
             }
             // No handshake within the time of a head.
             let mute = try Client(port: server.port)
-            #expect(mute.ends(milliseconds: 3000))
-            #expect(server.statistics.timeouts == 1)
+            #expect(mute.ends(milliseconds: 20_000))
+            #expect(server.statistics.timeouts >= 1)
         }
     }
 
