@@ -114,16 +114,22 @@ def chance_for(case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    if not SIGNING:
-        return
-    chance = chance_for(case)
-    if case.path_parameters and is_valid(case, ParameterLocation.PATH) and chance.random() < 0.75:
-        name_what_exists(case, chance)
-    choose_token(case, chance)
     if is_meant_well(case) and case.headers and "Idempotency-Key" in case.headers:
         # A key is for one body: the same one again with another is refused, and rightly so (see probes.py).
         key = case.headers["Idempotency-Key"][:200].strip()
-        case.headers["Idempotency-Key"] = f"{key}{next(NUMBERS)}"
+        case.headers["Idempotency-Key"] = f"{key}{'s' if SIGNING else 'g'}{next(NUMBERS)}"
+    if not SIGNING:
+        return
+    chance = chance_for(case)
+    # The first few name what is there, by who may see it; later ones also what is not.
+    is_first = False
+    if is_meant_well(case):
+        with LOCK:
+            MEANT_WELL[case.operation.label] += 1
+            is_first = MEANT_WELL[case.operation.label] <= 3
+    if case.path_parameters and is_valid(case, ParameterLocation.PATH) and (is_first or chance.random() < 0.75):
+        name_what_exists(case, chance)
+    choose_token(case, chance, is_first)
     if is_valid(case, ParameterLocation.BODY):
         try:
             make_body(case, chance)
@@ -162,7 +168,10 @@ def bearer(token):
     return f"Bearer {token}"
 
 
-def choose_token(case, chance):
+MEANT_WELL = Counter()
+
+
+def choose_token(case, chance, is_first):
     """The token of whoever may see what the path names, mostly. Where the run has sent none, none is sent."""
     sent = (case.headers or {}).get("Authorization")
     if sent is None or sent.removeprefix("Bearer ") not in TOKENS:
@@ -171,7 +180,7 @@ def choose_token(case, chance):
     token = None
     if path.endswith("/entry"):
         token = WORLD.token_of_validator()
-    elif chance.random() < 0.8:
+    elif is_first or chance.random() < 0.8:
         if parameters.get("account") in dict(WORLD.actors):
             token = WORLD.token_of_account(parameters["account"])
         elif "/organisations/" in path and parameters.get("organisation") in WORLD.issuing:
