@@ -134,10 +134,11 @@ struct ChainDirectory {
         certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in }, _ body: (Consortium) throws -> R
     ) throws -> R {
         let consortium = try start(certified: certified)
-        defer { consortium.stop() }
-        do { return try body(consortium) } catch {
-            throw consortium.halted.first.map(Self.explain) ?? error
-        }
+        let result = Result { try body(consortium) }
+        // Whoever waits is answered before it is noted why a validator stopped; after the stop it is.
+        consortium.stop()
+        if case .failure = result, let halt = consortium.halted.first { throw Self.explain(halt) }
+        return try result.get()
     }
 
     /// Why a validator stopped, for a person.

@@ -10,7 +10,7 @@ import Testing
     @Test func theDemoGoesOnWhereItStopped() throws {
         try withTemporaryDirectory { root in
             let chain = root.file("demo")
-            let first = try Child("demo", "--seconds", "4", "--dir", chain, "--json")
+            let first = try Child("demo", "--seconds", "4", "--dir", chain, "--listen", "127.0.0.1:0", "--json")
             #expect(first.wait() == 0, "\(first.errors)")
             let height = try #require(first.json["height"].int)
             #expect(try #require(first.json["transactions"].int) > 0)
@@ -18,7 +18,7 @@ import Testing
             let members = try accounts(in: chain)
             #expect(members.count == 320)
 
-            let second = try Child("demo", "--dir", chain)
+            let second = try Child("demo", "--dir", chain, "--listen", "127.0.0.1:0")
             try second.waitFor("4 organisations certify blocks in this process")
             usleep(2_500_000)
             second.interrupt()
@@ -58,12 +58,14 @@ import Testing
             let orders = try root.write("orders.csv", Shop.header + "1,anna,10.00,done\n2,ben,x,done\n")
             let mapping = try root.write("shop.json", Shop().json)
             let chain = root.file("demo")
-            let call = Call("demo", "--orders", orders, "--mapping", mapping, "--dir", chain, "--json")
+            let call = Call(
+                "demo", "--orders", orders, "--mapping", mapping, "--dir", chain, "--listen", "127.0.0.1:0", "--json")
             #expect(call.code == 0, "\(call.errors)")
             #expect(call.json["lines"].int == 1)
             #expect(call.json["units"][0]["outstanding"].text == "10")
             #expect(call.errors.contains("Rejected rows     1"))
-            let lacking = Call("demo", "--orders", orders, "--dir", root.file("other"), "--json")
+            let lacking = Call(
+                "demo", "--orders", orders, "--dir", root.file("other"), "--listen", "127.0.0.1:0", "--json")
             #expect(lacking.code == 2)
             #expect(lacking.error["field"].text == "--mapping")
             #expect(!FileManager.default.fileExists(atPath: root.file("other")))
