@@ -57,9 +57,7 @@ import Testing
             let directory = mount.path + "/node"
             let store = try RocksDBStore(directory: directory, mode: .create)
             try store.write([.put(.locks, key: height(1), value: [1])], synced: true)
-            #expect(throws: (any Error).self) {
-                try Data(count: 64 << 20).write(to: URL(fileURLWithPath: mount.path + "/filler"))
-            }
+            #expect(LoopMount.zeros(64 << 20, to: mount.path + "/filler") == false)
             #expect(throws: StorageError(.diskFull, "", place: "")) {
                 try store.write([.put(.locks, key: height(2), value: [1])], synced: true)
             }
@@ -236,9 +234,25 @@ private struct LoopMount {
             try run("mkfs.ext4", "-q", "-F", "-O", "^has_journal", image)
             try run("mount", "-o", "loop", image, path)
             defer { try? run("umount", "-l", path) }
-            try Data(count: 8 << 20).write(to: URL(fileURLWithPath: path + "/ballast"))
+            try #require(zeros(8 << 20, to: path + "/ballast"))
             try body(LoopMount(path: path))
         }
+    }
+
+    /// Writes so many zeros, or as many as there is room for; answers whether that was all of them. The file is closed
+    /// to children: one that another test starts meanwhile would keep the room after the file has gone.
+    static func zeros(_ count: Int, to path: String) -> Bool {
+        let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { return false }
+        defer { close(file) }
+        let piece = [UInt8](repeating: 0, count: 1 << 16)
+        var written = 0
+        while written < count {
+            let done = write(file, piece, min(piece.count, count - written))
+            guard done > 0 else { return false }
+            written += done
+        }
+        return true
     }
 
     func remount(_ option: String) throws { try Self.run("mount", "-o", "remount,\(option)", path) }
