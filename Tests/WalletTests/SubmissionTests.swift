@@ -107,7 +107,7 @@ import Wire
         try withTown(after: { request, reply in
             isDown.withLock { $0 } && request.target != "/v1/chain" ? .hangUp : reply
         }) { town, server in
-            let executed = town.transfer(10, lifetime: 700)
+            let executed = town.transfer(10, lifetime: 6000)
             let unknown = failure { _ = try town.client(server, as: town.anna).submit(executed) }
             #expect(unknown?.code == .outcomeUnknown && unknown?.refusal == nil)
             #expect(unknown?.sentence.contains(executed.id.description) == true)
@@ -128,11 +128,11 @@ import Wire
             } after: { request, reply in
                 wallClockMilliseconds() < until.withLock { $0 } && Self.isSubmission(request) ? .hangUp : reply
             } body: { town, server in
-                let transaction = town.transfer(10, lifetime: 600)
-                until.withLock { $0 = wallClockMilliseconds() + 5000 }
+                let transaction = town.transfer(10, lifetime: 5000)
+                until.withLock { $0 = wallClockMilliseconds() + 9400 }
                 // Blocks go on, so that the chain's time passes that of the transaction.
                 let traffic = WorkerThread {
-                    for _ in 0..<12 {
+                    for _ in 0..<64 {
                         _ = town.consortium.first.submit(town.transfer(1))
                         _ = Waiter<Int>().wait(within: 100)
                     }
