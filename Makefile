@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
-	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)')
+	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load clean
 
@@ -57,7 +57,7 @@ fuzz: setup ## throw broken input at the decoders, SECONDS=240 shared among them
 docs: setup ## write the documentation of the libraries into .build/docs
 	@scripts/make-docs
 
-demo: release ## run four organisations here: SECONDS=30, ORDERS=FILE MAPPING=FILE, DIR=DIR
+demo: release ## run four organisations here: SECONDS=30, ORDERS=FILE MAPPING=FILE, DIR=DIR, LISTEN=HOST:PORT
 	@exec .build/release/lianfen demo $(DEMO_FLAGS)
 
 soak: build ## run the tests of the node at length
