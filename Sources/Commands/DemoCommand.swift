@@ -22,7 +22,7 @@ enum DemoCommand {
             file short); a second start goes on from there.
 
             Two members, alice and bob, are left to you as wallets in its directory: look at them and spend for them \
-            with `lianfen wallet` once the demo has stopped.
+            with `lianfen wallet --node URL` while the demo runs, and without --node once it has stopped.
             """,
         options: [
             .path("dir", placeholder: "DIR", .fallback("lianfen-demo"), help: "the demo's directory"),
@@ -42,7 +42,7 @@ enum DemoCommand {
         // Read first, so that a wrong name makes no chain.
         var orders: OrderReader?
         if let file = parsed.text("orders"), let mapping = parsed.text("mapping") {
-            orders = try OrderReader(mapping: Mapping(json: try Files.read(mapping, max: 1 << 20)), file: file)
+            orders = try OrderReader(mapping: ImportCommand.mapping(mapping), file: file)
         }
         if !Files.exists(ChainDirectory.genesisPath(path)) {
             _ = try InitCommand.create(

@@ -25,7 +25,7 @@ enum ImportCommand {
     ) { parsed, console in
         let node = try NodeOption(parsed)
         let directory = try NodeOption.directory(parsed)
-        let mapping = try Mapping(json: try Files.read(parsed.requiredText("mapping"), max: 1 << 20))
+        let mapping = try mapping(parsed.requiredText("mapping"))
         let file = parsed.requiredText("FILE")
         let reader = try OrderReader(mapping: mapping, file: file)
         let name = file.split(separator: "/").last.map(String.init) ?? file
@@ -57,6 +57,16 @@ enum ImportCommand {
             text: totals.text(mapping, rejects: totals.rejected > 0 && !isDry ? rejectsPath : nil)
                 + (isDry ? "\nThis was a dry run: nothing was changed." : ""))
         return totals.stopped ? .interrupted : .ok
+    }
+
+    /// Reads a mapping; an error names its file, since the orders are a file too.
+    static func mapping(_ path: String) throws -> Mapping {
+        let bytes = try Files.read(path, max: 1 << 20)
+        do throws(MappingError) { return try Mapping(json: bytes) } catch {
+            throw CommandError(
+                code: "mapping-invalid", field: error.path,
+                reason: "\(error.reason), in the mapping \(CommandError.quoted(path))")
+        }
     }
 }
 

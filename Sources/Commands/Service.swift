@@ -36,6 +36,14 @@ final class Service {
         }
     }
 
+    /// Why a door did not open, and what to do where its port is at fault.
+    private static func refused(_ option: String, _ error: HTTPServerError) -> CommandError {
+        CommandError(
+            code: "listen", field: option,
+            reason: error.reason + (error.code == .port ? "; name another port, or 0 for a free one" : ""),
+            exit: .environment)
+    }
+
     /// What the command line says of the doors.
     static func options(listen: Presence, logLevel: String = "info") -> [Option] {
         [
@@ -118,7 +126,7 @@ final class Service {
             server = try HTTPServer(configuration: door, application: gateway)
         } catch {
             gateway.stop()
-            throw CommandError(code: "listen", field: "--listen", reason: error.reason, exit: .environment)
+            throw Self.refused("--listen", error)
         }
         gateway.attach(server)
         do {
@@ -130,7 +138,7 @@ final class Service {
         } catch let error as HTTPServerError {
             server.stop(graceMilliseconds: 0)
             gateway.stop()
-            throw CommandError(code: "listen", field: "--metrics", reason: error.reason, exit: .environment)
+            throw Self.refused("--metrics", error)
         }
         relay.connect(gateway)
         let host = address.host == "::" || address.host == "0.0.0.0" ? "localhost" : address.host

@@ -45,7 +45,7 @@ struct Wallets {
             throw CommandError(
                 code: "wallet-unknown",
                 reason: "there is no wallet \(CommandError.quoted(name)) here; "
-                    + "`lianfen wallet show` lists them")
+                    + "`lianfen wallet show --dir \(directory.path)` lists them")
         }
         do {
             var decoder = Decoder(try Files.read(file))
