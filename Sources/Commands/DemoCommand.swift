@@ -56,7 +56,7 @@ enum DemoCommand {
         let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
         let figures = DemoFigures()
         let timer = end.map { end in
-            WorkerThread {
+            WorkerThread("demo-timer") {
                 while !stop.isRequested {
                     let now = ProgressBar.monotonic()
                     if now >= end { return stop.request() }

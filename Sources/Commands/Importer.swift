@@ -188,7 +188,7 @@ struct Importer {
             accounts: assigned.map { AccountID(bytes: $0.account) }, unopened: unopened, stop: stop, note: note)
         let waiter = Waiter<Result<ImportBatch.Result, any Error>>()
         underWay.append(
-            UnderWay(result: waiter, thread: WorkerThread { waiter.fulfil(Result { try batch.run() }) }))
+            UnderWay(result: waiter, thread: WorkerThread("import") { waiter.fulfil(Result { try batch.run() }) }))
     }
 
     /// Waits for the batch that was begun first, and counts what came of it.

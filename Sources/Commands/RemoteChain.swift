@@ -159,7 +159,7 @@ func concurrently<Item: Sendable, Value: Sendable>(
     let next = Counter(-1)
     let results = Locked<[Result<Value, any Error>?]>(items.map { _ in nil })
     let threads = (0..<min(max, items.count)).map { _ in
-        WorkerThread {
+        WorkerThread("submission") {
             while case let index = next.add(), index < items.count {
                 let result = Result { try body(items[index]) }
                 results.withLock { $0[index] = result }

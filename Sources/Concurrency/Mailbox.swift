@@ -2,11 +2,13 @@ import Glibc
 
 /// A bounded queue that one thread empties: items in the order in which they came.
 ///
-/// `@unchecked Sendable` is true because `items` and `isClosed` are touched only under the mutex.
+/// `@unchecked Sendable` is true because `items`, `ahead` and `isClosed` are touched only under the mutex.
 public final class Mailbox<Item: Sendable>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let arrived: UnsafeMutablePointer<pthread_cond_t>
     private var items: [Item] = []
+    /// Items that came before `items`, the first one last: taking one by one moves each item once.
+    private var ahead: [Item] = []
     private var isClosed = false
     private let countMax: Int
 
@@ -38,7 +40,7 @@ public final class Mailbox<Item: Sendable>: @unchecked Sendable {
     public func post(_ item: Item) -> Bool {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        guard !isClosed, items.count < countMax else { return false }
+        guard !isClosed, items.count + ahead.count < countMax else { return false }
         items.append(item)
         pthread_cond_signal(arrived)
         return true
@@ -65,16 +67,18 @@ public final class Mailbox<Item: Sendable>: @unchecked Sendable {
             deadline.tv_sec += Int(milliseconds / 1000) + nanoseconds / 1_000_000_000
             deadline.tv_nsec = nanoseconds % 1_000_000_000
         }
-        while items.isEmpty, !isClosed {
+        while isEmpty, !isClosed {
             if milliseconds == nil {
                 pthread_cond_wait(arrived, mutex)
             } else if pthread_cond_timedwait(arrived, mutex, &deadline) != 0 {
                 break
             }
         }
-        if items.isEmpty, isClosed { return nil }
-        var taken: [Item] = []
-        swap(&taken, &items)
+        if isEmpty, isClosed { return nil }
+        var taken: [Item] = ahead.reversed()
+        ahead = []
+        if taken.isEmpty { swap(&taken, &items) } else { taken += items }
+        items = []
         return taken
     }
 
@@ -82,9 +86,15 @@ public final class Mailbox<Item: Sendable>: @unchecked Sendable {
     public func takeOne() -> Item? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        while items.isEmpty, !isClosed { pthread_cond_wait(arrived, mutex) }
-        return items.isEmpty ? nil : items.removeFirst()
+        while isEmpty, !isClosed { pthread_cond_wait(arrived, mutex) }
+        if ahead.isEmpty {
+            ahead = items.reversed()
+            items.removeAll(keepingCapacity: true)
+        }
+        return ahead.popLast()
     }
+
+    private var isEmpty: Bool { items.isEmpty && ahead.isEmpty }
 
     /// Lets nothing more in; what waits can still be taken.
     public func close() {

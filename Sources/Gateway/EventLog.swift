@@ -26,7 +26,7 @@ public final class EventLog: Sendable {
     ) {
         self.level = level
         self.clock = clock
-        thread = WorkerThread { [lines] in
+        thread = WorkerThread("event-log") { [lines] in
             while let batch = lines.take(within: nil) { write(Array(batch.joined())) }
         }
     }

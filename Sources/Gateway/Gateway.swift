@@ -82,7 +82,7 @@ public final class Gateway: Sendable {
         routes = RouteTree(Self.routes)
         document = OpenAPI.document(Self.routes).bytes
         waker.withLock { waker in
-            waker = WorkerThread { [self] in
+            waker = WorkerThread("stream-waker") { [self] in
                 let pause = Mailbox<Void>(countMax: 1)
                 while wakes.take(within: EventStream.quietMilliseconds) != nil {
                     server.withLock { $0 }?.wakeStreams()

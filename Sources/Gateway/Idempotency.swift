@@ -71,7 +71,7 @@ final class Idempotency: Sendable {
                 """)
         // Opened once here, so that what is wrong with the file is said at the start.
         try Database(path: path, identity: Self.identity).close()
-        thread = WorkerThread { [jobs] in
+        thread = WorkerThread("idempotency") { [jobs] in
             guard let writer = try? Writer(path: path, identity: Self.identity, clock: clock) else {
                 while let batch = jobs.take(within: nil) { Writer.refuse(batch) }
                 return

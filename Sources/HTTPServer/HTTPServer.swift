@@ -74,10 +74,10 @@ public final class HTTPServer: Sendable {
         deadlines = Deadlines(core: core)
         threads = Locked(
             Threads(
-                door: WorkerThread { [door] in door.run() },
-                deadlines: WorkerThread { [deadlines] in deadlines.run() },
-                parking: WorkerThread { [core] in core.parking.run() },
-                daemons: daemons.map { daemon in WorkerThread { daemon.run() } }))
+                door: WorkerThread("http-door") { [door] in door.run() },
+                deadlines: WorkerThread("http-deadlines") { [deadlines] in deadlines.run() },
+                parking: WorkerThread("http-parking") { [core] in core.parking.run() },
+                daemons: daemons.map { daemon in WorkerThread("http") { daemon.run() } }))
     }
 
     deinit { stop(graceMilliseconds: 0) }
