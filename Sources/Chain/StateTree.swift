@@ -10,345 +10,178 @@ public import Crypto
 /// certified version while newer ones exist. A version goes with ``retire(before:)``, and by itself when
 /// ``versionsMax`` newer ones exist.
 ///
-/// Cost: 112 bytes a leaf (64 for the leaf, 48 for the one node that joins it to the others; levels at which only one
-/// side is taken have none), and the nodes that differ between the versions held. It is a value: copying it is cheap
-/// until one copy changes, and copies what it changes in pieces of up to 256 KiB then, so keep one.
+/// The first bits of a key choose one of ``partCount`` parts, which know nothing of each other: they are made and
+/// changed on as many threads as the caller has.
 public struct StateTree: Sendable {
     /// One state of the map. Good only with the tree that made it, until it is retired.
     public struct Version: Equatable, Sendable {
         public let root: Digest
         /// 0 for the tree as it was made, then one more for each update.
         public let number: UInt64
-        let link: Link
+        let parts: [Subtree.Version]
+    }
+
+    /// Does a number of things, each once and in any order, perhaps at the same time; returns when all are done.
+    public typealias Parallel = @Sendable (_ count: Int, _ body: @escaping @Sendable (Int) -> Void) -> Void
+
+    /// One after the other.
+    public static let serial: Parallel = { count, body in for index in 0..<count { body(index) } }
+
+    /// Leaves by part, as they are collected for ``init(building:parallel:)``.
+    public struct Leaves: Sendable {
+        fileprivate var parts = [[(key: Digest, value: Digest)]](repeating: [], count: partCount)
+
+        public init() {}
+
+        public mutating func append(_ key: Digest, _ value: Digest) {
+            parts[StateTree.part(of: key)].append((key, value))
+        }
     }
 
     /// Bound on the versions held; a node runs 8 heights ahead of what is certified.
     public static let versionsMax = 64
 
-    private var inners = Arena<Inner>()
-    private var leaves = Arena<Leaf>()
-    private var held: [Held]
-    /// What the update under way no longer links to.
-    private var replaced: [Link] = []
+    private static let partBits = 4
+    static let partCount = 1 << partBits
+    /// Fewer changes are made sooner than other threads are woken.
+    private static let parallelMin = 512
 
-    public init() { held = [Held(version: Version(root: .zero, number: 0, link: .none), replaced: [])] }
+    private var parts: [Subtree]
+    private var held: [Version]
+
+    public init() { self.init((0..<Self.partCount).map { _ in Subtree(base: Self.partBits) }) }
+
+    private init(_ parts: [Subtree]) {
+        self.parts = parts
+        held = [Version(root: Self.root(parts.map(\.head)), number: 0, parts: parts.map(\.head))]
+    }
 
     /// The map of these pairs, in any order; of several with one key the last stands.
-    /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort where the keys do not ascend.
     public init(building pairs: [(key: Digest, value: Digest)]) {
-        self.init()
-        let links = Self.ordered(pairs, by: \.key).map { make(Leaf(key: $0.key, value: $0.value)) }
-        let link = place(grow(links, links.indices), at: 0)
-        held = [Held(version: Version(root: digest(link), number: 0, link: link), replaced: [])]
+        var leaves = Leaves()
+        for (key, value) in pairs { leaves.append(key, value) }
+        self.init(building: [leaves])
+    }
+
+    /// The map of all these leaves; of several with one key the last stands.
+    /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort where the keys do not ascend.
+    public init(building leaves: consuming [Leaves], parallel: Parallel = serial) {
+        // Each part lets go of its pairs when it is made: at no time is everything there twice.
+        let sources = leaves.map { $0.parts.map { Box($0) } }
+        leaves = []
+        let made = (0..<Self.partCount).map { _ in Box(Subtree(base: Self.partBits)) }
+        parallel(Self.partCount) { part in
+            var pairs: [(key: Digest, value: Digest)] = []
+            for source in sources {
+                pairs += source[part].value
+                source[part].value = []
+            }
+            made[part].value = Subtree(base: Self.partBits, building: pairs)
+        }
+        self.init(made.map(\.value))
     }
 
     /// The newest version.
-    public var head: Version { held[held.count - 1].version }
+    public var head: Version { held[held.count - 1] }
 
     public var root: Digest { head.root }
 
     /// Bytes that the nodes take, those free for the next update included.
-    public var byteCount: Int {
-        inners.count * MemoryLayout<Inner>.stride + leaves.count * MemoryLayout<Leaf>.stride
-    }
+    public var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
     /// Makes the next version from the newest: sets keys to values, removes those whose value is nil. Of several
     /// changes to one key the last stands; removing what is absent, or setting what is set, changes nothing.
     /// - Complexity: every node on the way to a changed leaf is made and hashed once, however many leaves lie under it.
     @discardableResult
-    public mutating func update(_ changes: [(key: Digest, value: Digest?)]) -> Version {
-        let ordered = Self.ordered(changes, by: \.key)
-        let link = place(apply(ordered, ordered.indices, to: head.link, attached: 0, at: 0), at: 0)
-        let next = Version(
-            root: link == head.link ? head.root : digest(link), number: head.number + 1, link: link)
-        held[held.count - 1].replaced = replaced
-        replaced = []
-        held.append(Held(version: next, replaced: []))
-        if held.count > Self.versionsMax { release(held.count - Self.versionsMax) }
-        return next
+    public mutating func update(_ changes: [(key: Digest, value: Digest?)], parallel: Parallel = serial) -> Version {
+        var byPart = [[(key: Digest, value: Digest?)]](repeating: [], count: Self.partCount)
+        for change in changes { byPart[Self.part(of: change.key)].append(change) }
+        let touched = byPart.indices.filter { !byPart[$0].isEmpty }
+        if changes.count < Self.parallelMin {
+            for part in touched { parts[part].update(byPart[part]) }
+        } else {
+            // Out of the array and back, so that each is the only reference to its nodes and is changed in place.
+            let taken = touched.map { Box(parts[$0]) }
+            for part in touched { parts[part] = Subtree(base: Self.partBits) }
+            let (ordered, touched) = (byPart, touched)
+            parallel(touched.count) { index in taken[index].value.update(ordered[touched[index]]) }
+            for (box, part) in zip(taken, touched) { parts[part] = box.value }
+        }
+        let heads = parts.map(\.head)
+        let root = touched.isEmpty ? head.root : Self.root(heads)
+        held.append(Version(root: root, number: head.number + 1, parts: heads))
+        if held.count > Self.versionsMax { retire(before: held[held.count - Self.versionsMax]) }
+        return head
     }
 
     /// Lets go of all versions older than this one. They cannot be proved from any more, and what only they reached is
     /// room for the next updates.
     /// - Complexity: one step for each node let go.
     public mutating func retire(before version: Version) {
-        release(held.firstIndex { $0.version.number >= version.number } ?? held.count - 1)
+        let count = held.firstIndex { $0.number >= version.number } ?? held.count - 1
+        held.removeFirst(count)
+        for (index, part) in held[0].parts.enumerated() { parts[index].retire(before: part) }
     }
 
     /// What the key stands for in a version; nil where it is absent, or the version is not held.
     public func value(of key: Digest, in version: Version) -> Digest? {
         guard holds(version) else { return nil }
-        var link = version.link
-        while link.isInner {
-            let node = inners[link.index]
-            link = key.bit(Int(node.depth)) ? node.right : node.left
-        }
-        guard link != .none, leaves[link.index].key == key else { return nil }
-        return leaves[link.index].value
+        let part = Self.part(of: key)
+        return parts[part].value(of: key, in: version.parts[part])
     }
 
     /// Proves what the key stands for in a version, or that it is absent; nil where the version is not held any more.
-    /// - Complexity: one node a level; a pair digest where a sibling is a leaf or lies below skipped levels.
     public func prove(_ key: Digest, in version: Version) -> StateProof? {
         guard holds(version) else { return nil }
         var siblings: [Digest] = []
-        var link = version.link
-        while link.isInner {
-            let node = inners[link.index]
-            let branch = Int(node.depth)
-            if branch > siblings.count {
-                let fork = someKey(below: link).commonBits(with: key)
-                let skipped = min(branch, fork) - siblings.count
-                siblings.append(contentsOf: repeatElement(.zero, count: skipped))
-                if fork < branch {
-                    siblings.append(digest(link, attached: nil, at: fork + 1))
-                    return StateProof(end: .empty, siblings: siblings)
-                }
+        var range = 0..<Self.partCount
+        for depth in 0..<Self.partBits {
+            // A place that holds nothing, or one leaf alone, is where the path ends.
+            let taken = range.filter { !version.parts[$0].isEmpty }
+            if taken.isEmpty { return StateProof(end: .empty, siblings: siblings) }
+            if taken.count == 1, version.parts[taken[0]].isLeaf {
+                let (end, _) = parts[taken[0]].prove(key, in: version.parts[taken[0]])
+                return StateProof(end: end, siblings: siblings)
             }
-            siblings.append(digest(key.bit(branch) ? node.left : node.right))
-            link = key.bit(branch) ? node.right : node.left
+            let middle = range.lowerBound + range.count / 2
+            let (low, high) = (range.lowerBound..<middle, middle..<range.upperBound)
+            siblings.append(Self.node(version.parts, key.bit(depth) ? low : high).digest)
+            range = key.bit(depth) ? high : low
         }
-        guard link != .none else { return StateProof(end: .empty, siblings: siblings) }
-        let leaf = leaves[link.index]
-        return StateProof(end: leaf.key == key ? .own : .other(key: leaf.key, value: leaf.value), siblings: siblings)
+        let (end, below) = parts[range.lowerBound].prove(key, in: version.parts[range.lowerBound])
+        return StateProof(end: end, siblings: siblings + below)
     }
 
     static func leafDigest(_ key: Digest, _ value: Digest) -> Digest { SHA256.pair(0, key, value) }
-}
 
-// MARK: - Nodes
-
-extension StateTree {
-    /// A place in one of the two arenas: not negative for an inner node, negative for a leaf. Nodes never change while
-    /// a version reaches them.
-    struct Link: Equatable, Sendable {
-        let raw: Int32
-
-        static let none = Link(raw: .max)
-        static func inner(_ index: Int) -> Link { Link(raw: Int32(index)) }
-        static func leaf(_ index: Int) -> Link { Link(raw: ~Int32(index)) }
-
-        var isInner: Bool { raw >= 0 && raw != .max }
-        var index: Int { Int(raw >= 0 ? raw : ~raw) }
-    }
-
-    private struct Leaf: Sendable {
-        let key: Digest
-        let value: Digest
-    }
-
-    /// A node with leaves on both sides. Levels above it at which only its side is taken have no node: `digest` is that
-    /// of the place where the node is attached, those levels included.
-    private struct Inner: Sendable {
-        let digest: Digest
-        let left: Link
-        let right: Link
-        /// The bit that tells left from right.
-        let depth: UInt8
-    }
-
-    private struct Held: Sendable {
-        let version: Version
-        /// What this version and older ones reach and the next one does not.
-        var replaced: [Link]
-    }
-
-    /// A subtree that is not yet attached anywhere, because what is beside it decides at which depth it will be.
-    private enum Loose {
-        /// A link of the arena, whose digest holds where it is attached at this depth.
-        case standing(Link, attached: Int)
-        case branch(Inner)
-
-        static let nothing = Loose.standing(.none, attached: 0)
-
-        func isStanding(_ link: Link) -> Bool {
-            if case .standing(link, _) = self { true } else { false }
-        }
-    }
+    private static func part(of key: Digest) -> Int { Int(key.leadingWord >> UInt64(64 - partBits)) }
 
     private func holds(_ version: Version) -> Bool {
-        guard let first = held.first?.version.number, version.number >= first, version.number <= head.number else {
-            return false
+        guard version.number >= held[0].number, version.number <= head.number else { return false }
+        return held[Int(version.number - held[0].number)] == version
+    }
+
+    private static func root(_ parts: [Subtree.Version]) -> Digest { node(parts, parts.indices).digest }
+
+    /// The node above a range of parts, and whether it stands at any depth: nothing and one leaf alone do.
+    private static func node(_ parts: [Subtree.Version], _ range: Range<Int>) -> (digest: Digest, floats: Bool) {
+        if range.count == 1 {
+            let part = parts[range.lowerBound]
+            return (part.root, part.isEmpty || part.isLeaf)
         }
-        return held[Int(version.number - first)].version == version
+        let middle = range.lowerBound + range.count / 2
+        let (left, right) = (node(parts, range.lowerBound..<middle), node(parts, middle..<range.upperBound))
+        if left.digest == .zero, left.floats, right.floats { return right }
+        if right.digest == .zero, right.floats, left.floats { return left }
+        return (SHA256.pair(1, left.digest, right.digest), false)
     }
 
-    private mutating func release(_ count: Int) {
-        for index in 0..<count {
-            for link in held[index].replaced {
-                if link.isInner { inners.release(link.index) } else { leaves.release(link.index) }
-            }
-        }
-        held.removeFirst(count)
-    }
-
-    private mutating func make(_ leaf: Leaf) -> Link { .leaf(leaves.insert(leaf)) }
-
-    private mutating func make(_ inner: Inner) -> Link { .inner(inners.insert(inner)) }
-
-    /// The digest of a node where it is attached.
-    private func digest(_ link: Link) -> Digest {
-        if link.isInner { return inners[link.index].digest }
-        guard link != .none else { return .zero }
-        return Self.leafDigest(leaves[link.index].key, leaves[link.index].value)
-    }
-
-    /// The digest that an inner node has, or would have, attached at `depth`; the one it has may be of use.
-    private func digest(_ link: Link, attached: Int?, at depth: Int) -> Digest {
-        let node = inners[link.index]
-        if let attached, attached >= depth { return lift(node.digest, of: link, from: attached, to: depth) }
-        return lift(SHA256.pair(1, digest(node.left), digest(node.right)), of: link, from: Int(node.depth), to: depth)
-    }
-
-    /// Carries a digest up through levels whose other side is empty.
-    private func lift(_ digest: Digest, of link: Link, from: Int, to depth: Int) -> Digest {
-        guard from > depth else { return digest }
-        let key = someKey(below: link)
-        var digest = digest
-        for bit in (depth..<from).reversed() {
-            digest = key.bit(bit) ? SHA256.pair(1, .zero, digest) : SHA256.pair(1, digest, .zero)
-        }
-        return digest
-    }
-
-    /// The key of some leaf below: all of them share the bits above the node.
-    private func someKey(below link: Link) -> Digest {
-        var link = link
-        while link.isInner { link = inners[link.index].left }
-        return leaves[link.index].key
-    }
-}
-
-// MARK: - Changing
-
-extension StateTree {
-    private typealias Change = (key: Digest, value: Digest?)
-
-    /// The subtree at `link` with these changes, all of which agree with it in the first `depth` bits. `attached` is
-    /// the depth at which the link's digest holds.
-    private mutating func apply(
-        _ changes: [Change], _ range: Range<Int>, to link: Link, attached: Int, at depth: Int
-    ) -> Loose {
-        if range.isEmpty { return .standing(link, attached: attached) }
-        guard link.isInner else { return settle(changes, range, at: link) }
-        let node = inners[link.index]
-        let branch = Int(node.depth)
-        if branch > depth {
-            let key = someKey(below: link)
-            let fork = min(
-                key.commonBits(with: changes[range.lowerBound].key),
-                key.commonBits(with: changes[range.upperBound - 1].key))
-            if fork < branch {
-                // Some changes leave where the node skips levels: the node comes to hang deeper.
-                let middle = Self.partition(range, bit: fork) { changes[$0].key }
-                let (low, high) = (range.lowerBound..<middle, middle..<range.upperBound)
-                let own = apply(changes, key.bit(fork) ? high : low, to: link, attached: attached, at: fork + 1)
-                let other = settle(changes, key.bit(fork) ? low : high, at: .none)
-                return key.bit(fork) ? join(other, own, at: fork) : join(own, other, at: fork)
-            }
-        }
-        let below = branch + 1
-        let middle = Self.partition(range, bit: branch) { changes[$0].key }
-        let left = apply(changes, range.lowerBound..<middle, to: node.left, attached: below, at: below)
-        let right = apply(changes, middle..<range.upperBound, to: node.right, attached: below, at: below)
-        if left.isStanding(node.left) && right.isStanding(node.right) { return .standing(link, attached: attached) }
-        replaced.append(link)
-        return join(left, right, at: branch)
-    }
-
-    /// Changes that meet a leaf, or nothing.
-    private mutating func settle(_ changes: [Change], _ range: Range<Int>, at link: Link) -> Loose {
-        // Room for the links only where several changes meet here.
-        if range.count == 1 && link == .none {
-            return .standing(makeLeaf(changes[range.lowerBound]) ?? .none, attached: 0)
-        }
-        var links: [Link] = []
-        var present = link == .none ? nil : leaves[link.index]
-        for change in changes[range] {
-            if let leaf = present, leaf.key <= change.key {
-                present = nil
-                if leaf.key < change.key || leaf.value == change.value {
-                    links.append(link)
-                } else {
-                    replaced.append(link)
-                }
-                if leaf.key == change.key && leaf.value == change.value { continue }
-            }
-            if let made = makeLeaf(change) { links.append(made) }
-        }
-        if present != nil { links.append(link) }
-        return grow(links, links.indices)
-    }
-
-    private mutating func makeLeaf(_ change: Change) -> Link? {
-        change.value.map { make(Leaf(key: change.key, value: $0)) }
-    }
-
-    /// The subtree of leaves that are in ascending order.
-    private mutating func grow(_ links: [Link], _ range: Range<Int>) -> Loose {
-        guard let first = range.first, let last = range.last else { return .nothing }
-        if first == last { return .standing(links[first], attached: 0) }
-        let fork = leaves[links[first].index].key.commonBits(with: leaves[links[last].index].key)
-        let middle = Self.partition(range, bit: fork) { leaves[links[$0].index].key }
-        let left = grow(links, first..<middle)
-        let right = grow(links, middle..<range.upperBound)
-        return join(left, right, at: fork)
-    }
-
-    /// Two halves under one node, or the only one that there is: it stands higher up then.
-    private mutating func join(_ left: Loose, _ right: Loose, at depth: Int) -> Loose {
-        if left.isStanding(.none) { return right }
-        if right.isStanding(.none) { return left }
-        let (left, right) = (place(left, at: depth + 1), place(right, at: depth + 1))
-        let digest = SHA256.pair(1, digest(left), digest(right))
-        return .branch(Inner(digest: digest, left: left, right: right, depth: UInt8(depth)))
-    }
-
-    /// Attaches a subtree at a depth.
-    private mutating func place(_ loose: Loose, at depth: Int) -> Link {
-        switch loose {
-        case .standing(let link, let attached):
-            guard link.isInner, attached != depth else { return link }
-            let node = inners[link.index]
-            replaced.append(link)
-            return make(
-                Inner(
-                    digest: digest(link, attached: attached, at: depth), left: node.left, right: node.right,
-                    depth: node.depth))
-        case .branch(let node):
-            return make(
-                Inner(
-                    digest: lift(node.digest, of: node.left, from: Int(node.depth), to: depth), left: node.left,
-                    right: node.right, depth: node.depth))
-        }
-    }
-
-    /// Where in an ascending range the keys begin that have this bit set; all of them agree in the bits before it.
-    private static func partition(_ range: Range<Int>, bit: Int, key: (Int) -> Digest) -> Int {
-        var (low, high) = (range.lowerBound, range.upperBound)
-        while low < high {
-            let middle = low + (high - low) / 2
-            if key(middle).bit(bit) { high = middle } else { low = middle + 1 }
-        }
-        return low
-    }
-
-    /// In ascending order, the last of equal keys only. Sorts words and places, which is quicker than moving digests.
-    private static func ordered<Element>(_ elements: [Element], by key: (Element) -> Digest) -> [Element] {
-        let ascends = zip(elements, elements.dropFirst()).allSatisfy { key($0) < key($1) }
-        if ascends { return elements }
-        var places = elements.indices.map { (word: key(elements[$0]).leadingWord, place: $0) }
-        places.sort { a, b in
-            if a.word != b.word { return a.word < b.word }
-            let (left, right) = (key(elements[a.place]), key(elements[b.place]))
-            return left == right ? a.place < b.place : left < right
-        }
-        var out: [Element] = []
-        out.reserveCapacity(elements.count)
-        for (_, place) in places {
-            if let last = out.last, key(last) == key(elements[place]) { out.removeLast() }
-            out.append(elements[place])
-        }
-        return out
+    /// Something that one thread at a time has.
+    ///
+    /// `@unchecked Sendable` is true because each body of a ``Parallel`` call touches its own, or its own element, and
+    /// the call returns after all of them.
+    private final class Box<Value>: @unchecked Sendable {
+        var value: Value
+        init(_ value: Value) { self.value = value }
     }
 }

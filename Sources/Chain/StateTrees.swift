@@ -9,6 +9,8 @@ public import Ledger
 public struct StateTrees: Sendable {
     private var trees: [Table: StateTree] = [:]
     private var logs: [Table: LogTree] = [:]
+    /// How many threads make and change large trees.
+    private var parallel = StateTree.serial
     /// Ascending by height, the last one the head.
     private var snapshots: [Snapshot]
 
@@ -38,9 +40,16 @@ public struct StateTrees: Sendable {
     }
 
     /// The trees at a stored height.
-    public init(height: UInt64, leaves: [Table: [(key: Digest, value: Digest)]], logs: [Table: LogTree]) {
+    /// - Parameter leaves: gives the leaves of a table, which are asked for one table after the other.
+    public init<E: Error>(
+        height: UInt64, logs: [Table: LogTree], parallel: @escaping StateTree.Parallel = StateTree.serial,
+        leaves: (Table) throws(E) -> [StateTree.Leaves]
+    ) throws(E) {
         self.logs = logs
-        for table in Table.allCases where !table.isLog { trees[table] = StateTree(building: leaves[table] ?? []) }
+        self.parallel = parallel
+        for table in Table.allCases where !table.isLog {
+            trees[table] = StateTree(building: try leaves(table), parallel: parallel)
+        }
         snapshots = []
         snapshots.append(snapshot(height))
     }
@@ -53,21 +62,31 @@ public struct StateTrees: Sendable {
             if !rows.isEmpty { logs[table]!.hasRows = true }
         }
         for change in changes where !change.table.isLog {
-            let leaves = change.rows.map { row in
-                (
-                    key: Table.leafKey(row.key),
-                    value: row.value.map { value -> Digest in
-                        guard let content = try? change.table.leafContent(of: value) else {
-                            preconditionFailure("the ledger's own rows decode")
-                        }
-                        return Table.leafValue(content)
-                    }
-                )
-            }
-            trees[change.table]!.update(leaves)
+            trees[change.table]!.update(leaves(of: change), parallel: parallel)
         }
         snapshots.append(snapshot(height))
     }
+
+    /// The leaves that rows stand for.
+    private func leaves(of change: TableChanges) -> [(key: Digest, value: Digest?)] {
+        let made = Pieces<(key: Digest, value: Digest?)>(change.rows.count, each: Self.rowsAPiece)
+        parallel(made.count) { piece in
+            made.fill(piece) { index in
+                let row = change.rows[index]
+                let value = row.value.map { value -> Digest in
+                    guard let content = try? change.table.leafContent(of: value) else {
+                        preconditionFailure("the ledger's own rows decode")
+                    }
+                    return Table.leafValue(content)
+                }
+                return (Table.leafKey(row.key), value)
+            }
+        }
+        return made.joined
+    }
+
+    /// Rows whose digests are worth another thread.
+    private static let rowsAPiece = 512
 
     /// Digest of a height's additions to a log, in the order of execution.
     public static func additions(_ rows: [TableChanges.Row]) -> Digest {

@@ -171,6 +171,21 @@ public enum SHA256 {
         return Digest(out.0.bigEndian, out.1.bigEndian, out.2.bigEndian, out.3.bigEndian)
     }
 
+    /// Digest of a part of an array under a domain tag, without a copy of that part.
+    public static func hash(_ domain: Domain, _ bytes: ArraySlice<UInt8>) -> Digest {
+        let prefix = prefixes[domain.rawValue]
+        var out: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let done = unsafe withUnsafeMutableBytes(of: &out) { out in
+            unsafe bytes.withUnsafeBytes { bytes in
+                unsafe lf_sha256(
+                    prefix, prefix.count, bytes.baseAddress, bytes.count,
+                    out.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            }
+        }
+        precondition(done == 1, "OpenSSL computes SHA-256")
+        return Digest(out.0.bigEndian, out.1.bigEndian, out.2.bigEndian, out.3.bigEndian)
+    }
+
     private static let prefixes: [[UInt8]] = Domain.allCases.map(\.prefix)
 }
 

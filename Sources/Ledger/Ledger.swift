@@ -21,13 +21,15 @@ public struct Ledger: Sendable {
 
     /// Overdue reservations that one block releases at most.
     public static let releasesPerBlockMax = 10_000
+    /// Rows that were last changed up to here may have been forgotten, since they are stored.
+    private var forgotten: UInt64
     /// The bound in force: tests set a small one.
     var releasesMax = Ledger.releasesPerBlockMax
 
     /// A ledger whose tables stand at `height`, whose time was `time`.
     /// - Parameters:
     ///   - loader: reads stored rows.
-    ///   - replays: all rows of that table.
+    ///   - replays: all rows of that table, in ascending order of height.
     ///   - holds: all rows of that table.
     public init(
         genesis: Genesis, height: UInt64 = 0, time: UInt64? = nil,
@@ -37,6 +39,7 @@ public struct Ledger: Sendable {
         self.genesis = genesis
         genesisHash = genesis.hash
         self.height = height
+        forgotten = height
         self.time = time ?? genesis.time
         self.loader = loader
         loading = Loading(loader: loader, height: height)
@@ -52,17 +55,20 @@ public struct Ledger: Sendable {
         for organisation in genesis.organisations {
             state.organisations.put(organisation.id, Organisation(organisation), loading)
         }
-        return state.drain(replays: TableChanges(table: .replays, rows: []))
+        return state.drain(0, replays: TableChanges(table: .replays, rows: []))
     }
 
     /// A transaction as it stands in an entry, with what is known of its signatures.
     public struct Input: Sendable {
         public let transaction: Transaction
         public let signaturesVerify: Bool
+        /// Rows of it that were read before.
+        public let ahead: RowsAhead?
 
-        public init(_ transaction: Transaction, signaturesVerify: Bool) {
+        public init(_ transaction: Transaction, signaturesVerify: Bool, ahead: RowsAhead? = nil) {
             self.transaction = transaction
             self.signaturesVerify = signaturesVerify
+            self.ahead = ahead
         }
     }
 
@@ -72,8 +78,8 @@ public struct Ledger: Sendable {
         public let receipts: [Receipt]
         /// Ascending by table name.
         public let changes: [TableChanges]
-        /// Keys that left the replay window, in no particular order.
-        public let replaysLeft: [[UInt8]]
+        /// Heights whose burnt nonces have left the replay window, ascending.
+        public let replaysLeft: [UInt64]
         /// Transactions that burnt their nonce: those that a look-up by id answers.
         public let burnt: [(id: TransactionID, index: UInt32)]
     }
@@ -93,20 +99,43 @@ public struct Ledger: Sendable {
         for first in [true, false] {
             for (index, input) in inputs.enumerated() where input.transaction.body.runsFirst == first {
                 let place = Place(height: height, index: UInt32(index))
+                if input.ahead != nil { use(input.ahead) }
                 let (receipt, burns) = execute(input, at: place)
+                if input.ahead != nil { use(nil) }
                 receipts[index] = receipt
                 if burns { burnt.append((receipt.transaction, place.index)) }
             }
         }
         state.units.forEachChanged { precondition($0.isConserved, "points of \($0.code) are conserved") }
         let (added, left) = replays.drain()
+        if let isCold = state.accounts.isColdAndForget() { tablesAhead.update(.accounts, isCold) }
+        if let isCold = state.holdings.isColdAndForget() { tablesAhead.update(.holdings, isCold) }
         return Output(
-            receipts: receipts.map { $0! }, changes: state.drain(replays: added), replaysLeft: left,
+            receipts: receipts.map { $0! }, changes: state.drain(height, replays: added), replaysLeft: left,
             burnt: burnt.sorted { $0.index < $1.index })
     }
 
-    /// Rows up to `height` are stored: they need not be kept in memory.
-    public mutating func stored(upTo height: UInt64) { state.trim(stored: height) }
+    /// Rows up to `height` are stored: they need not be kept in memory. Those of the last ``heightsAhead`` are kept all
+    /// the same, so that what is read ahead meanwhile is never older than what is known here.
+    public mutating func stored(upTo height: UInt64) {
+        forgotten = max(forgotten, height - min(height, Self.heightsAhead))
+        state.trim(stored: forgotten)
+    }
+
+    /// Tables of which rows are worth reading ahead: those that are mostly in memory are not. A natural key is seldom
+    /// found anywhere, so looking for it always is.
+    public private(set) var tablesAhead: Set<Table> = [.keys]
+
+    /// How many heights may be stored between the moment at which rows are read ahead and their use.
+    static let heightsAhead: UInt64 = 16
+
+    /// Takes rows that were read ahead, where nothing can have changed them of which this value does not know.
+    private mutating func use(_ ahead: RowsAhead?) {
+        let ahead = ahead.flatMap { $0.height >= forgotten ? $0 : nil }
+        state.accounts.ahead = ahead?.accounts ?? [:]
+        state.holdings.ahead = ahead?.holdings ?? [:]
+        state.keys.ahead = ahead?.keys ?? [:]
+    }
 
     private mutating func execute(_ input: Input, at place: Place) -> (Receipt, burns: Bool) {
         let transaction = input.transaction
@@ -119,7 +148,7 @@ public struct Ledger: Sendable {
         if body.validUntil - time > genesis.parameters.replayWindowMilliseconds {
             return (refused(.validUntilTooFar), false)
         }
-        if let earlier = replays.get(sender: body.sender, nonce: body.nonce) {
+        if let earlier = replays.get(sender: body.sender, nonce: body.nonce, at: time) {
             guard earlier.transaction == id else { return (refused(.nonceUsed), false) }
             return (Receipt(transaction: id, result: .duplicate, first: earlier.place), false)
         }

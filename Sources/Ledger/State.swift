@@ -46,10 +46,10 @@ struct State: Sendable {
     }
 
     /// The block's changes, tables in ascending order of name; those without any left out.
-    mutating func drain(replays: TableChanges) -> [TableChanges] {
+    mutating func drain(_ height: UInt64, replays: TableChanges) -> [TableChanges] {
         [
-            accounts.drain(), accruals.drain(), clawbacks.drain(), holdings.drain(), holds.drain(), keys.drain(),
-            organisations.drain(), parameters.drain(), programs.drain(), replays, settled.drain(), units.drain(),
+            accounts.drain(), accruals.drain(), clawbacks.drain(), holdings.drain(), holds.drain(), keys.drain(height),
+            organisations.drain(), parameters.drain(), programs.drain(), replays, settled.drain(height), units.drain(),
         ].filter { !$0.rows.isEmpty }
     }
 
@@ -72,24 +72,48 @@ struct ParametersKey: RowKey {
     var keyBytes: [UInt8] { [] }
 }
 
-/// Nonces burnt within the window, by sender, so that a look-up never reads the store; and in order of time, so that
-/// rows leave from the front.
+/// Nonces burnt within the window, by sender, so that a look-up never reads the store; and block by block, so that they
+/// are stored and leave together.
 struct ReplayWindow: Sendable {
     private struct SenderNonce: Hashable, Sendable {
         let sender: Party
         let nonce: UInt64
     }
 
-    private var rows: [SenderNonce: Replay] = [:]
-    private var order = DeadlineQueue<ReplayKey>()
+    private struct Burnt: Sendable {
+        let row: Replay
+        let validUntil: UInt64
+    }
+
+    /// What one block burnt.
+    private struct Block: Sendable {
+        let height: UInt64
+        var keys: [SenderNonce] = []
+        /// The latest `validUntil` of them.
+        var last: UInt64 = 0
+    }
+
+    private var rows: [SenderNonce: Burnt] = [:]
+    /// Ascending by height; those before `first` have left.
+    private var blocks: [Block] = []
+    private var first = 0
     private var added: [(key: ReplayKey, row: Replay)] = []
-    private var left: [[UInt8]] = []
+    private var left: [UInt64] = []
 
-    func get(sender: Party, nonce: UInt64) -> Replay? { rows[SenderNonce(sender: sender, nonce: nonce)] }
+    /// The row of a nonce that is burnt at a time: one whose `validUntil` has passed counts no more.
+    func get(sender: Party, nonce: UInt64, at time: UInt64) -> Replay? {
+        guard let there = rows[SenderNonce(sender: sender, nonce: nonce)], there.validUntil >= time else { return nil }
+        return there.row
+    }
 
+    /// Rows come in ascending order of height.
     mutating func load(_ key: ReplayKey, _ row: Replay) {
-        rows[SenderNonce(sender: key.sender, nonce: key.nonce)] = row
-        order.push(key, at: key.validUntil)
+        let name = SenderNonce(sender: key.sender, nonce: key.nonce)
+        rows[name] = Burnt(row: row, validUntil: key.validUntil)
+        if blocks.last?.height != row.place.height { blocks.append(Block(height: row.place.height)) }
+        let newest = blocks.count - 1
+        blocks[newest].keys.append(name)
+        blocks[newest].last = max(blocks[newest].last, key.validUntil)
     }
 
     mutating func add(_ key: ReplayKey, _ row: Replay) {
@@ -97,15 +121,22 @@ struct ReplayWindow: Sendable {
         added.append((key, row))
     }
 
-    /// Rows leave in the first block whose time is past their `validUntil`, by that rule alone.
+    /// A block's rows leave the window together, in order of height, once the time is past all their `validUntil`.
     mutating func leave(before time: UInt64) {
-        while let key = order.pop(before: time) {
-            rows[SenderNonce(sender: key.sender, nonce: key.nonce)] = nil
-            left.append(key.keyBytes)
+        while first < blocks.count, blocks[first].last < time {
+            let block = blocks[first]
+            // Whoever burnt the same nonce again, after its time, burnt it in a later block.
+            for key in block.keys where rows[key]?.row.place.height == block.height { rows[key] = nil }
+            left.append(block.height)
+            first += 1
+        }
+        if first > blocks.count / 2 {
+            blocks.removeFirst(first)
+            first = 0
         }
     }
 
-    mutating func drain() -> (added: TableChanges, left: [[UInt8]]) {
+    mutating func drain() -> (added: TableChanges, left: [UInt64]) {
         defer {
             added.removeAll(keepingCapacity: true)
             left.removeAll(keepingCapacity: true)

@@ -80,15 +80,29 @@ struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
     private var changed: [Key] = []
     /// What rows were before, newest last, while a transaction may still have to be taken back.
     private var undo: [(key: Key, row: Row?)] = []
+    /// Rows that were read before their turn, as they are stored.
+    var ahead: [Key: Row?] = [:]
+    /// Rows that the block in hand asked for, and those of them that were not in memory.
+    private var asked = 0
+    private var missed = 0
 
     init(_ table: Table) { self.table = table }
+
+    /// Whether so many rows of a block were not in memory that those of the next ones are worth reading ahead; nil
+    /// where it asked for too few to tell. Begins to count anew.
+    mutating func isColdAndForget() -> Bool? {
+        defer { (asked, missed) = (0, 0) }
+        return asked < 256 ? nil : missed * 16 > asked
+    }
 
     /// Rows in memory, those known to be absent too.
     var count: Int { slots.count }
 
     private mutating func index(of key: Key, _ load: Loading) -> Dictionary<Key, Slot>.Index {
+        asked += 1
         if let index = slots.index(forKey: key) { return index }
-        slots[key] = Slot(row: load.row(table, key.keyBytes), changedAt: 0)
+        missed += 1
+        slots[key] = Slot(row: ahead[key] ?? load.row(table, key.keyBytes), changedAt: 0)
         return slots.index(forKey: key)!
     }
 
@@ -128,9 +142,8 @@ struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
         var rows: [TableChanges.Row] = []
         rows.reserveCapacity(changed.count)
         for key in changed { rows.append(.init(key: key.keyBytes, value: slots[key]!.row?.canonicalBytes)) }
-        rows.sort { $0.key.lexicographicallyPrecedes($1.key) }
         changed.removeAll(keepingCapacity: true)
-        return TableChanges(table: table, rows: rows)
+        return TableChanges(table: table, rows: TableChanges.ascending(rows))
     }
 
     /// Forgets rows that are stored as they are, once there are more than `max` of them.
@@ -143,17 +156,23 @@ struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
 struct LogRows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
     let table: Table
     /// Rows that may not be stored yet.
-    private var recent: [Key: (row: Row, height: UInt64)] = [:]
+    private var recent: [Key: Row] = [:]
+    /// Their keys, block by block, in order of height.
+    private var blocks: [(height: UInt64, keys: [Key])] = []
     private var added: [Key] = []
     /// How many of `added` stood there when the journal began.
     private var mark = 0
+    /// Rows that were read before their turn, as they are stored.
+    var ahead: [Key: Row?] = [:]
 
     init(_ table: Table) { self.table = table }
 
-    func get(_ key: Key, _ load: Loading) -> Row? { recent[key]?.row ?? load.row(table, key.keyBytes) }
+    func get(_ key: Key, _ load: Loading) -> Row? {
+        recent[key] ?? ahead[key] ?? load.row(table, key.keyBytes)
+    }
 
     mutating func add(_ key: Key, _ row: Row, _ load: Loading) {
-        recent[key] = (row, load.height)
+        recent[key] = row
         added.append(key)
     }
 
@@ -165,15 +184,20 @@ struct LogRows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
     mutating func keep() { mark = added.count }
 
     /// The block's additions in the order of execution.
-    mutating func drain() -> TableChanges {
-        let rows = added.map { TableChanges.Row(key: $0.keyBytes, value: recent[$0]!.row.canonicalBytes) }
+    mutating func drain(_ height: UInt64) -> TableChanges {
+        let rows = added.map { TableChanges.Row(key: $0.keyBytes, value: recent[$0]!.canonicalBytes) }
+        if !added.isEmpty { blocks.append((height, added)) }
         added.removeAll(keepingCapacity: true)
         mark = 0
         return TableChanges(table: table, rows: rows)
     }
 
     mutating func trim(stored height: UInt64) {
-        if !recent.isEmpty { recent = recent.filter { $0.value.height > height } }
+        let stored = blocks.prefix { $0.height <= height }
+        for block in stored {
+            for key in block.keys { recent[key] = nil }
+        }
+        blocks.removeFirst(stored.count)
     }
 }
 
@@ -205,4 +229,21 @@ public struct TableChanges: Sendable {
     public let table: Table
     /// Tables that change: ascending by key. Logs: in the order of execution.
     public let rows: [Row]
+
+    /// Rows in ascending order of key.
+    package static func ascending(_ rows: [Row]) -> [Row] {
+        // By the keys' first bytes as numbers, which lie side by side; the keys themselves lie about in memory.
+        let order = rows.indices.map { (front: front(rows[$0].key), index: $0) }.sorted {
+            $0.front == $1.front
+                ? rows[$0.index].key.lexicographicallyPrecedes(rows[$1.index].key) : $0.front < $1.front
+        }
+        return order.map { rows[$0.index] }
+    }
+
+    /// The first 8 bytes, with zeros behind a shorter key.
+    private static func front(_ key: [UInt8]) -> UInt64 {
+        var front: UInt64 = 0
+        for index in 0..<8 { front = front << 8 | (index < key.count ? UInt64(key[index]) : 0) }
+        return front
+    }
 }

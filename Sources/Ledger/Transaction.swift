@@ -78,16 +78,38 @@ public struct Signer: Sendable, Hashable, Canonical {
 }
 
 /// A body with one signature a signer, in the signers' order.
+///
+/// One reference, however often it is copied on its way through the node.
 public struct Transaction: Sendable {
-    public let body: TransactionBody
-    public let signatures: [Signature]
+    private let content: Content
+
+    private final class Content: Sendable {
+        let body: TransactionBody
+        let signatures: [Signature]
+        let bytes: [UInt8]
+        let bodyCount: Int
+        let id: TransactionID
+        let envelopeDigest: Digest
+
+        init(body: TransactionBody, signatures: [Signature], bytes: [UInt8], bodyCount: Int) {
+            self.body = body
+            self.signatures = signatures
+            self.bytes = bytes
+            self.bodyCount = bodyCount
+            id = SHA256.hash(.transactionBody, bytes[0..<bodyCount])
+            envelopeDigest = SHA256.hash(.envelope, bytes)
+        }
+    }
+
+    public var body: TransactionBody { content.body }
+    public var signatures: [Signature] { content.signatures }
     /// The envelope: body and signatures as they travel and are stored.
-    public let bytes: [UInt8]
+    public var bytes: [UInt8] { content.bytes }
     /// Digest of the body: what a transaction is looked up by.
-    public let id: TransactionID
+    public var id: TransactionID { content.id }
     /// Digest of body and signatures: keys a kept signature result, and makes the leaves of the transaction root.
-    public let envelopeDigest: Digest
-    private let bodyCount: Int
+    public var envelopeDigest: Digest { content.envelopeDigest }
+    private var bodyCount: Int { content.bodyCount }
 
     public static let bytesMax = 960 * 1024
 
@@ -106,12 +128,7 @@ public struct Transaction: Sendable {
     }
 
     private init(body: TransactionBody, signatures: [Signature], bytes: [UInt8], bodyCount: Int) {
-        self.body = body
-        self.signatures = signatures
-        self.bytes = bytes
-        self.bodyCount = bodyCount
-        id = SHA256.hash(.transactionBody, Array(bytes[0..<bodyCount]))
-        envelopeDigest = SHA256.hash(.envelope, bytes)
+        content = Content(body: body, signatures: signatures, bytes: bytes, bodyCount: bodyCount)
     }
 
     /// Reads an envelope of at most 960 KiB, all of it.

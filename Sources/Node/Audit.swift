@@ -163,10 +163,8 @@ public enum Audit {
     }
 
     private static func verify(_ transactions: [Transaction], _ pool: SignaturePool) -> [Digest: Bool] {
-        let waiter = Waiter<SignaturePool.Results>()
-        pool.verify(transactions) { waiter.fulfil($0) }
         var results: [Digest: Bool] = [:]
-        for (envelope, verify) in waiter.wait() ?? [] { results[envelope] = verify }
+        for checked in pool.verify(transactions) { results[checked.envelope] = checked.verify }
         return results
     }
 

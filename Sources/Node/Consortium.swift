@@ -62,7 +62,8 @@ public final class Consortium: Sendable {
         let halts = Locked<[Halt]>([])
         self.halts = halts
         let peers = Peers()
-        runners = opened.enumerated().map { index, opened in
+        runners = stores.indices.map { index in
+            let next = opened.removeFirst()
             var surroundings = NodeRunner.Surroundings()
             surroundings.clock = clock
             surroundings.send = { vote in peers.send(vote, from: index) }
@@ -79,7 +80,7 @@ public final class Consortium: Sendable {
                 peers.note(block.block.header.height, forget: log.forget)
             }
             return NodeRunner(
-                opened.core, opened.effects, blocks: stores[index], ordering: log, signatures: signatures,
+                next.core, next.effects, blocks: stores[index], ordering: log, signatures: signatures,
                 surroundings: surroundings)
         }
         peers.connect(runners)

@@ -80,10 +80,12 @@ public struct Executor: Sendable {
     /// Executes the next entry.
     /// - Parameters:
     ///   - signaturesVerify: what is known of each transaction's signatures.
+    ///   - ahead: rows that were read before, of those of many lines.
     ///   - header: the hash of the own header at a height, to hold a carried certificate against.
     ///   - certificateVerifies: whether a certificate's signatures hold; the caller may know them already.
     public mutating func execute(
-        _ decoded: Decoded, signaturesVerify: (Transaction) -> Bool, header own: (UInt64) -> Digest?,
+        _ decoded: Decoded, signaturesVerify: (Transaction) -> Bool,
+        ahead: (Transaction) -> RowsAhead? = { _ in nil }, header own: (UInt64) -> Digest?,
         certificateVerifies: (Certificate) -> Bool
     ) -> Block {
         precondition(decoded.height == head.height + 1, "entries are executed in order")
@@ -100,7 +102,9 @@ public struct Executor: Sendable {
             }
         }
         let time = Header.time(parent: head.time, certificate: counting)
-        let inputs = decoded.transactions.map { Ledger.Input($0, signaturesVerify: signaturesVerify($0)) }
+        let inputs = decoded.transactions.map {
+            Ledger.Input($0, signaturesVerify: signaturesVerify($0), ahead: ahead($0))
+        }
         let output = ledger.execute(height: decoded.height, time: time, inputs)
         trees.append(output.changes, height: decoded.height)
         if let counting { carried = counting.height }
@@ -114,6 +118,9 @@ public struct Executor: Sendable {
         return Block(
             decoded: decoded, header: head, output: output, roots: roots, carried: carried, certificate: counting)
     }
+
+    /// Tables of which rows are worth reading before their turn.
+    var tablesAhead: Set<Table> { ledger.tablesAhead }
 
     /// Rows up to `height` stand in the tables.
     public mutating func stored(upTo height: UInt64) {

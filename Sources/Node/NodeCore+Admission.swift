@@ -31,12 +31,14 @@ extension NodeCore {
         case false?: refuse(.signatureInvalid)
         case nil:
             pool.add(transaction, request, isReady: false, isOrdered: isUnderWay)
-            effects.append(.verify([transaction]))
+            effects.append(.verify([transaction], ahead: executor.tablesAhead))
         }
     }
 
-    mutating func take(_ results: [(envelope: Digest, verify: Bool)], _ now: UInt64) {
-        for (envelope, verify) in results {
+    mutating func take(_ results: SignaturePool.Results, _ now: UInt64) {
+        for checked in results {
+            let (envelope, verify) = (checked.envelope, checked.verify)
+            if let ahead = checked.ahead { keep(ahead, for: envelope) }
             signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
             if awaiting?.unknown.remove(envelope) != nil { awaiting!.signatures[envelope] = verify }
             if verify {
@@ -45,6 +47,12 @@ extension NodeCore {
                 for request in requests { effects.append(.answer(request: request, .refused(.signatureInvalid))) }
             }
         }
+    }
+
+    /// Keeps rows that were read ahead until their transaction's turn. They are large, and only a hint: the oldest go.
+    private mutating func keep(_ rows: RowsAhead, for envelope: Digest) {
+        if ahead.updateValue(rows, forKey: envelope) == nil { aheadOrder.append(envelope) }
+        while aheadOrder.count > Self.aheadMax { ahead[aheadOrder.removeFirst()] = nil }
     }
 
     /// Answers proofs that can be given at the committed height.
@@ -81,30 +89,50 @@ struct Pool: Sendable {
         var isReady: Bool
         /// It stands in a block that is not committed yet.
         var isOrdered: Bool
+        /// Its turn in the queue; an earlier turn of the same envelope counts no more.
+        var turn: UInt64 = 0
 
         var canBeOrdered: Bool { isReady && !isOrdered }
     }
 
     private var pooled: [Digest: Pooled] = [:]
-    /// Envelopes in the order of admission; those no longer pooled are skipped.
-    private var queue: [Digest] = []
+    /// Envelopes that could be ordered, in the order in which they came to be so; `queue[first...]` is what counts.
+    /// Those that were ordered or dropped since are skipped.
+    private var queue: [(envelope: Digest, turn: UInt64)] = []
+    private var first = 0
+    private var turns: UInt64 = 0
     /// By party and key: whoever signs with a key of his own in another's name uses up nothing of that one's.
     private var senders: [Signer: Int] = [:]
     private(set) var byteCount = 0
-    /// How many could be ordered now.
-    private var orderable = 0
+    /// How many could be ordered now, and their bytes.
+    private var orderableCount = 0
+    private(set) var orderableBytes = 0
 
     var count: Int { pooled.count }
 
     func inFlight(_ sender: Signer) -> Int { senders[sender] ?? 0 }
 
     mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool, isOrdered: Bool) {
-        let new = Pooled(transaction: transaction, requests: [request], isReady: isReady, isOrdered: isOrdered)
+        var new = Pooled(transaction: transaction, requests: [request], isReady: isReady, isOrdered: isOrdered)
+        if new.canBeOrdered { new.turn = enqueue(transaction) }
         pooled[transaction.envelopeDigest] = new
-        if new.canBeOrdered { orderable += 1 }
         byteCount += transaction.bytes.count
         senders[transaction.body.signers[0], default: 0] += 1
-        queue.append(transaction.envelopeDigest)
+    }
+
+    /// Answers its turn.
+    private mutating func enqueue(_ transaction: Transaction) -> UInt64 {
+        turns += 1
+        orderableCount += 1
+        orderableBytes += transaction.bytes.count
+        queue.append((transaction.envelopeDigest, turns))
+        return turns
+    }
+
+    /// It stays in the queue, and is skipped there.
+    private mutating func dequeue(_ transaction: Transaction) {
+        orderableCount -= 1
+        orderableBytes -= transaction.bytes.count
     }
 
     /// Who may wait for one transaction.
@@ -119,23 +147,23 @@ struct Pool: Sendable {
     }
 
     mutating func makeReady(_ envelope: Digest) {
-        guard let there = pooled[envelope], !there.isReady else { return }
-        pooled[envelope]!.isReady = true
-        if !there.isOrdered { orderable += 1 }
+        guard let index = pooled.index(forKey: envelope), !pooled.values[index].isReady else { return }
+        pooled.values[index].isReady = true
+        if !pooled.values[index].isOrdered { pooled.values[index].turn = enqueue(pooled.values[index].transaction) }
     }
 
     /// It stands in a block now, and is kept only for who waits for it.
     mutating func noteOrdered(_ envelope: Digest) {
-        guard let there = pooled[envelope], !there.isOrdered else { return }
-        pooled[envelope]!.isOrdered = true
-        if there.isReady { orderable -= 1 }
+        guard let index = pooled.index(forKey: envelope), !pooled.values[index].isOrdered else { return }
+        pooled.values[index].isOrdered = true
+        if pooled.values[index].isReady { dequeue(pooled.values[index].transaction) }
     }
 
     /// Takes a transaction out; answers who waits for it, or nil where it is not here.
     mutating func drop(_ envelope: Digest) -> [UInt64]? {
         guard let out = pooled.removeValue(forKey: envelope) else { return nil }
         byteCount -= out.transaction.bytes.count
-        if out.canBeOrdered { orderable -= 1 }
+        if out.canBeOrdered { dequeue(out.transaction) }
         let sender = out.transaction.body.signers[0]
         senders[sender]! -= 1
         if senders[sender] == 0 { senders[sender] = nil }
@@ -149,22 +177,31 @@ struct Pool: Sendable {
         return requests
     }
 
-    /// The next transactions for an entry, in the order of admission. They stay here until their block is committed.
+    /// The next transactions for an entry, first come first served. They stay here until their block is committed.
     mutating func batch(bytesMax: Int, countMax: Int) -> [Transaction] {
-        queue.removeAll { pooled[$0]?.isOrdered ?? true }
+        while first < queue.count, orderable(queue[first]) == nil { first += 1 }
+        if first > queue.count / 2 {
+            queue.removeFirst(first)
+            first = 0
+        }
         var batch: [Transaction] = []
         var bytes = 0
-        for envelope in queue {
-            guard let next = pooled[envelope], next.isReady else { continue }
+        for next in queue[first...] {
+            guard let next = orderable(next) else { continue }
             // Length and bytes, as an entry holds them.
-            bytes += next.transaction.bytes.count + 5
+            bytes += next.bytes.count + 5
             guard bytes <= bytesMax, batch.count < countMax else { break }
-            batch.append(next.transaction)
+            batch.append(next)
         }
         return batch
     }
 
-    var hasReady: Bool { orderable > 0 }
+    private func orderable(_ next: (envelope: Digest, turn: UInt64)) -> Transaction? {
+        guard let there = pooled[next.envelope], there.turn == next.turn, there.canBeOrdered else { return nil }
+        return there.transaction
+    }
+
+    var hasReady: Bool { orderableCount > 0 }
 }
 
 /// What is known of signatures, by envelope: each is checked once. The oldest half goes when there are too many.

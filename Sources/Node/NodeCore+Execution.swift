@@ -87,7 +87,7 @@ extension NodeCore {
             }
         }
         awaiting = next
-        if !unknown.isEmpty { effects.append(.verify(unknown)) }
+        if !unknown.isEmpty { effects.append(.verify(unknown, ahead: executor.tablesAhead)) }
     }
 
     /// The certificate of an entry that may not be executed yet can be what allows it: a node that comes late has no
@@ -142,8 +142,14 @@ extension NodeCore {
         let votes = votes
         let known = newestCertificate
         var failure: StorageError?
+        var ahead: [Digest: RowsAhead] = [:]
+        if !self.ahead.isEmpty {
+            for transaction in decoded.transactions {
+                ahead[transaction.envelopeDigest] = self.ahead.removeValue(forKey: transaction.envelopeDigest)
+            }
+        }
         let block = executor.execute(
-            decoded, signaturesVerify: { verify[$0.envelopeDigest] == true },
+            decoded, signaturesVerify: { verify[$0.envelopeDigest] == true }, ahead: { ahead[$0.envelopeDigest] },
             header: { height in
                 if let hash = hashes[height] { return hash }
                 // A stored header below the committed height is this node's own.

@@ -6,6 +6,11 @@ import Ordering
 /// Ordering: whoever holds transactions appends at once; only after a lost append does a node wait, by its distance
 /// from whose turn it is. So a quiet chain waits for nobody, and no leader can be lost.
 extension NodeCore {
+    /// While a block waits for its certificate, so many bytes make another entry worth its sync and its votes; fewer
+    /// wait for that certificate and share one, though not for long. Where nothing is under way, nothing waits.
+    static let worthAnEntryBytes = 128 << 10
+    static let sharingMilliseconds: UInt64 = 100
+
     mutating func propose(_ now: UInt64) {
         guard let key = configuration.votingKey, signingStopped == nil, ownIndex != nil else { return }
         guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
@@ -13,7 +18,7 @@ extension NodeCore {
         // So that the entry can be executed at once.
         guard mayExecute else { return }
         let transactions: [Transaction]
-        if !pool.hasReady {
+        if !pool.hasReady || isWorthWaiting(now) {
             transactions = []
         } else if now > certifiedAt + Self.clockStaleMilliseconds {
             // Block time is old, and every deadline would be judged by it: an empty entry first. Its certificate
@@ -26,6 +31,11 @@ extension NodeCore {
         if !transactions.isEmpty || now >= lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds {
             append(transactions, key, now)
         }
+    }
+
+    private func isWorthWaiting(_ now: UInt64) -> Bool {
+        executed > certified && pool.orderableBytes < Self.worthAnEntryBytes
+            && now < lastEntryAt + Self.sharingMilliseconds
     }
 
     private mutating func append(_ transactions: [Transaction], _ key: SecretKey, _ now: UInt64) {

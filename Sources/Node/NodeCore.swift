@@ -129,6 +129,11 @@ public struct NodeCore: Sendable {
     /// Envelopes in blocks that are not committed.
     var underWay: Set<Digest> = []
     var signatures = SignatureMemory()
+    /// Rows read ahead, by envelope, and the order in which they came; those that were used are no longer there.
+    var ahead: [Digest: RowsAhead] = [:]
+    var aheadOrder: [Digest] = []
+    /// Transactions of which rows are kept: twice as many as wait in a busy pool for their entry.
+    static let aheadMax = 16
     var proofRequests: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
 
     // Voting.
@@ -191,16 +196,26 @@ public struct NodeCore: Sendable {
     }
 
     /// Takes one event and says what is to be done.
-    public mutating func step(_ event: Event, now: UInt64) -> [Effect] {
+    public mutating func step(_ event: Event, now: UInt64) -> [Effect] { step([event], now: now) }
+
+    /// Takes events that came together, in order, and says what is to be done. What follows from the state alone is
+    /// looked for once, after all of them: a thousand transactions that wait become one entry, not many.
+    public mutating func step(_ events: [Event], now: UInt64) -> [Effect] {
         effects = []
         note(clock: now)
+        for event in events { take(event, now) }
+        advance(now)
+        return effects
+    }
+
+    private mutating func take(_ event: Event, _ now: UInt64) {
         if halted != nil {
             switch event {
             case .submit(_, let request), .prove(_, _, let request):
-                effects = [.answer(request: request, .refused(.halted))]
+                effects.append(.answer(request: request, .refused(.halted)))
             default: break
             }
-            return effects
+            return
         }
         switch event {
         case .submit(let transaction, let request): admit(transaction, request, now)
@@ -219,8 +234,6 @@ public struct NodeCore: Sendable {
         case .failed(let error): halt(.storage(error))
         case .tick: break
         }
-        advance(now)
-        return effects
     }
 
     /// Begins: executes stored blocks again, sends their locks again, reads the order.
@@ -282,6 +295,7 @@ public struct NodeCore: Sendable {
         let times = [
             readAt + Self.pollMilliseconds, sentAt + Self.resendMilliseconds, logRetryAt ?? 0, retryAt,
             lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds,
+            pool.hasReady ? lastEntryAt + Self.sharingMilliseconds : 0,
         ]
         effects.append(.wakeAt(times.filter { $0 > now }.min() ?? now + Self.pollMilliseconds))
     }

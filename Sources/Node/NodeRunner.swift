@@ -65,7 +65,8 @@ public final class NodeRunner: Sendable {
     ///   - core: as ``NodeCore/open(store:genesis:configuration:epoch:logHead:now:)`` gives it.
     ///   - effects: the first things that it wants done.
     public init(
-        _ core: NodeCore, _ effects: [Effect], blocks: BlockStore, ordering: any Ordering, signatures: SignaturePool,
+        _ core: consuming NodeCore, _ effects: [Effect], blocks: BlockStore, ordering: any Ordering,
+        signatures: SignaturePool,
         surroundings: Surroundings = Surroundings()
     ) {
         self.blocks = blocks
@@ -74,11 +75,15 @@ public final class NodeRunner: Sendable {
         self.surroundings = surroundings
         requests = Locked(Requests())
         shared = Locked(core.status)
+        // Handed over and not kept: a second reference would have the thread copy every table before its first change.
+        let handedOver = Locked<NodeCore?>(core)
         ordering.onWake { [events] in events.insist(.wake) }
         let started = [
-            WorkerThread { [self] in writeAll() },
-            WorkerThread { [self] in orderAll() },
-            WorkerThread { [self] in run(core, effects) },
+            WorkerThread("node-writer") { [self] in writeAll() },
+            WorkerThread("node-order") { [self] in orderAll() },
+            WorkerThread("node-core") { [self] in
+                if let core = handedOver.withLock({ $0.take() }) { run(core, effects) }
+            },
         ]
         threads.withLock { $0 = started }
     }
@@ -151,30 +156,36 @@ public final class NodeRunner: Sendable {
 
     // MARK: The core's thread
 
-    private func run(_ core: NodeCore, _ first: [Effect]) {
-        var core = core
+    private func run(_ core: consuming NodeCore, _ first: [Effect]) {
         var wakeAt = carryOut(first)
         while true {
             let now = surroundings.clock()
             let wait = wakeAt.map { $0 > now ? $0 - now : 0 }
             guard let events = events.take(within: wait) else { return }
-            for event in events.isEmpty ? [.tick] : events {
-                let effects = core.step(event, now: surroundings.clock())
-                // Whoever gets an answer finds the status at its height.
-                let status = core.status
-                shared.withLock { $0 = status }
-                wakeAt = carryOut(effects)
-            }
+            let effects = core.step(events.isEmpty ? [.tick] : events, now: surroundings.clock())
+            // Whoever gets an answer finds the status at its height.
+            let status = core.status
+            shared.withLock { $0 = status }
+            wakeAt = carryOut(effects)
         }
     }
 
     /// Carries out effects in order; answers when to step again.
     private func carryOut(_ effects: [Effect]) -> UInt64? {
         var wakeAt: UInt64?
+        // Handed over together: waking the pool for each would cost as much as the check.
+        var unchecked: [Transaction] = []
+        var tables: Set<Table> = []
+        for case .verify(let transactions, let ahead) in effects {
+            unchecked += transactions
+            tables = ahead
+        }
+        signatures.verify(unchecked, reader: { [blocks, tables] in blocks.rowsAhead(of: $0, from: tables) }) {
+            [events] in events.insist(.signatures($0))
+        }
         for effect in effects {
             switch effect {
-            case .verify(let transactions):
-                signatures.verify(transactions) { [events] in events.insist(.signatures($0)) }
+            case .verify: break
             case .append(let bytes, let position): orders.insist(.append(bytes, position: position))
             case .read(let from, let max): orders.insist(.read(from: from, max: max))
             case .lock(let batch, let height): writes.insist(.lock(batch, height: height))

@@ -5,31 +5,29 @@ public import Ledger
 /// Threads that check signatures, one a core, shared by the nodes of a process. A check is a function of the
 /// envelope's bytes alone, so nothing else is needed here.
 public final class SignaturePool: Sendable {
-    public typealias Results = [(envelope: Digest, verify: Bool)]
+    public typealias Results = [Checked]
+
+    /// What is known of a transaction before it is executed.
+    public struct Checked: Sendable {
+        public let envelope: Digest
+        public let verify: Bool
+        /// Rows of a transaction of many lines, where its signatures match.
+        public let ahead: RowsAhead?
+
+        public init(envelope: Digest, verify: Bool, ahead: RowsAhead? = nil) {
+            self.envelope = envelope
+            self.verify = verify
+            self.ahead = ahead
+        }
+    }
+
+    /// Reads rows of a transaction ahead; nil where that is not worth it.
+    public typealias Reader = @Sendable (Transaction) -> RowsAhead?
 
     private struct Work: Sendable {
         let transactions: ArraySlice<Transaction>
-        let job: Job
-    }
-
-    /// Transactions handed in together; whoever finishes the last part reports.
-    private final class Job: Sendable {
+        let reader: Reader
         let done: @Sendable (Results) -> Void
-        private let state: Locked<(results: Results, open: Int)>
-
-        init(parts: Int, done: @escaping @Sendable (Results) -> Void) {
-            self.done = done
-            state = Locked((results: [], open: parts))
-        }
-
-        func finish(_ part: Results) {
-            let all = state.withLock { state -> Results? in
-                state.results += part
-                state.open -= 1
-                return state.open == 0 ? state.results : nil
-            }
-            if let all { done(all) }
-        }
     }
 
     /// Bounded by what nodes have under way, which their pools bound.
@@ -40,24 +38,39 @@ public final class SignaturePool: Sendable {
     public init(genesis: Digest, threadCount: Int = processorCount()) {
         let queue = queue
         threads = (0..<threadCount).map { _ in
-            WorkerThread {
+            WorkerThread("signatures") {
                 while let work = queue.takeOne() {
-                    work.job.finish(
-                        work.transactions.map { ($0.envelopeDigest, $0.signaturesVerify(genesis: genesis)) })
+                    work.done(
+                        work.transactions.map { transaction in
+                            let verify = transaction.signaturesVerify(genesis: genesis)
+                            return Checked(
+                                envelope: transaction.envelopeDigest, verify: verify,
+                                ahead: verify ? work.reader(transaction) : nil)
+                        })
                 }
             }
         }
     }
 
-    /// Checks these and reports once, from a thread of the pool.
-    public func verify(_ transactions: [Transaction], done: @escaping @Sendable (Results) -> Void) {
-        let starts = stride(from: 0, to: transactions.count, by: Self.partMax)
-        guard !transactions.isEmpty else { return done([]) }
-        let job = Job(parts: starts.underestimatedCount, done: done)
-        for start in starts {
+    /// Checks these and reports part by part, from threads of the pool: the first of many need not wait for the last.
+    /// - Parameter reader: called for each whose signatures match, on the same threads.
+    public func verify(
+        _ transactions: [Transaction], reader: @escaping Reader = { _ in nil },
+        done: @escaping @Sendable (Results) -> Void
+    ) {
+        for start in stride(from: 0, to: transactions.count, by: Self.partMax) {
             let part = transactions[start..<min(start + Self.partMax, transactions.count)]
-            queue.post(Work(transactions: part, job: job))
+            queue.post(Work(transactions: part, reader: reader, done: done))
         }
+    }
+
+    /// Checks these and waits for all results, which come in no particular order.
+    public func verify(_ transactions: [Transaction]) -> Results {
+        let finished = Mailbox<Results>(countMax: .max)
+        verify(transactions) { finished.insist($0) }
+        var results: Results = []
+        while results.count < transactions.count { results += finished.take(within: nil)!.joined() }
+        return results
     }
 
     public func stop() {

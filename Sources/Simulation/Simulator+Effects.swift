@@ -23,9 +23,10 @@ extension Simulator {
         if let brief = effect.brief { note("n\(node.index)   \(brief)") }
         let (index, life) = (node.index, node.life)
         switch effect {
-        case .verify(let transactions):
+        case .verify(let transactions, _):
             let results = transactions.map {
-                (envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
+                SignaturePool.Checked(
+                    envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
             }
             schedule(.event(node: index, life: life, .signatures(results)), in: delay() / 4)
         case .append(let bytes, let position):
@@ -173,7 +174,7 @@ extension Effect {
     /// A few words for the trace; none for what every step wants.
     var brief: String? {
         switch self {
-        case .verify(let transactions): "verify \(transactions.count)"
+        case .verify(let transactions, _): "verify \(transactions.count)"
         case .append(let bytes, let position): "append \(bytes.count) bytes at \(position)"
         case .read(let from, let max): "read \(max) from \(from)"
         case .lock(let batch, let height):

@@ -50,7 +50,8 @@ public enum Column: String, CaseIterable, Sendable {
     case keys
     /// natural key digest (32) → final totals of an accrual that was pending once.
     case settled
-    /// validUntil (8), sender, nonce → transaction id and place; rows leave once block time has passed validUntil.
+    /// height → the nonces that its block burnt, each with its validUntil, transaction and place; a row leaves once
+    /// block time is past every validUntil in it and in the rows before.
     case replays
     /// column name, 0, height (8) → leaf digest of that height's additions.
     case additions

@@ -11,6 +11,8 @@ struct Options: ~Copyable {
     /// One column's rows in memory before they go to a file, and all columns' together.
     private static let columnBufferBytesMax = 16 << 20
     private static let databaseBufferBytesMax = 64 << 20
+    /// Of a column's memory, for the filter over its keys there.
+    private static let memoryFilterPart = 0.1
     /// Bounds what is read again after a crash.
     private static let logBytesMax: UInt64 = 64 << 20
     /// Four databases stay far below the 20,000 descriptors of a process.
@@ -82,6 +84,9 @@ struct Options: ~Copyable {
         if lookedUp {
             // The table takes ownership of the filter.
             unsafe rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
+            // The same for rows still in memory, where a search that finds nothing costs most.
+            unsafe rocksdb_options_set_memtable_whole_key_filtering(options, 1)
+            unsafe rocksdb_options_set_memtable_prefix_bloom_size_ratio(options, memoryFilterPart)
         }
         unsafe rocksdb_options_set_block_based_table_factory(options, table)
         return unsafe options

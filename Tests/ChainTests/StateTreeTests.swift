@@ -1,8 +1,10 @@
 import Canonical
-import Chain
 import Crypto
+import Dispatch
 import TestSupport
 import Testing
+
+@testable import Chain
 
 @Suite struct StateTreeTests {
     /// Keys that share long prefixes: levels at which only one side is taken are where a compact trie goes wrong.
@@ -82,6 +84,42 @@ import Testing
         }
     }
 
+    /// Many changes at once are made part by part, on several threads: the tree is the same.
+    @Test(arguments: [1, 2, 3, 4] as [UInt64])
+    func severalThreadsMakeTheSameTree(seed: UInt64) throws {
+        let threads: StateTree.Parallel = { count, body in
+            DispatchQueue.concurrentPerform(iterations: count, execute: body)
+        }
+        var random = SeededGenerator(seed: seed)
+        let key = seed % 2 == 0 ? Self.crowded : sample
+        var leaves = [StateTree.Leaves(), StateTree.Leaves(), StateTree.Leaves()]
+        var model: [Digest: Digest] = [:]
+        // Crowded numbers may mean one key.
+        for number in 0..<3000 where Bool.random(using: &random) && model[key(number)] == nil {
+            model[key(number)] = sample(number)
+            leaves[number % 3].append(key(number), sample(number))
+        }
+        var tree = StateTree(building: leaves, parallel: threads)
+        #expect(tree.root == TreeModel.stateRoot(model))
+        var one = StateTree(building: model.map { ($0.key, $0.value) })
+        for step in 0..<6 {
+            let changes = (0..<1500).map { _ -> (key: Digest, value: Digest?) in
+                let number = Int.random(in: 0..<3000, using: &random)
+                return (key(number), Int.random(in: 0..<3, using: &random) == 0 ? nil : sample(step))
+            }
+            for (key, value) in changes { model[key] = value }
+            let version = tree.update(changes, parallel: threads)
+            #expect(version.root == one.update(changes).root)
+            try #require(version.root == TreeModel.stateRoot(model), "seed \(seed), step \(step)")
+            for number in stride(from: 0, to: 3000, by: 97) {
+                let proof = try #require(tree.prove(key(number), in: version))
+                #expect(proof == one.prove(key(number), in: one.head))
+                #expect(proof.verify(key: key(number), value: model[key(number)], root: version.root))
+            }
+            if step == 3 { tree.retire(before: version) }
+        }
+    }
+
     @Test func rootDependsOnTheSetAlone() {
         var random = SeededGenerator(seed: 7)
         var pairs = (0..<400).map { (key: sample($0), value: sample($0 + 1)) }
@@ -142,15 +180,19 @@ import Testing
 
     @Test func arenaDoesNotGrowUnderSteadyChurn() {
         var random = SeededGenerator(seed: 11)
-        var tree = StateTree(building: (0..<2000).map { (sample($0), sample(0)) })
+        // Many leaves to each part of the tree: a part has room for the most that it ever held.
+        let count = 1000 * StateTree.partCount
+        var tree = StateTree(building: (0..<count).map { (sample($0), sample(0)) })
         var versions = [tree.head]
         var settled = 0
         for step in 0..<600 {
             // As many keys come as go, eight versions are held.
-            var changes: [(key: Digest, value: Digest?)] = (0..<20).map { _ in
-                (sample(Int.random(in: step..<step + 2000, using: &random)), sample(step))
+            var changes: [(key: Digest, value: Digest?)] = (0..<160).map { _ in
+                (sample(Int.random(in: 8 * step..<8 * step + count, using: &random)), sample(step))
             }
-            changes += [(sample(step), nil), (sample(step + 2000), sample(step))]
+            for number in 8 * step..<8 * step + 8 {
+                changes += [(sample(number), nil), (sample(number + count), sample(step))]
+            }
             versions.append(tree.update(changes))
             if versions.count > 8 { versions.removeFirst() }
             tree.retire(before: versions[0])

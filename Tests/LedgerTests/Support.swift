@@ -38,11 +38,15 @@ final class TestStore: @unchecked Sendable {
     /// Tables of which every read fails.
     var unreadable: Set<Table> = []
 
-    func apply(_ changes: [TableChanges], replaysLeft: [[UInt8]] = []) {
+    func apply(_ changes: [TableChanges], replaysLeft: [UInt64] = []) {
         for table in changes {
             for row in table.rows { rows[Key(table: table.table, bytes: row.key)] = row.value }
         }
-        for bytes in replaysLeft { rows[Key(table: .replays, bytes: bytes)] = nil }
+        guard !replaysLeft.isEmpty else { return }
+        rows = rows.filter { key, value in
+            guard key.table == .replays, let row = try? Replay(canonicalBytes: value) else { return true }
+            return !replaysLeft.contains(row.place.height)
+        }
     }
 
     func row(_ table: Table, _ bytes: [UInt8]) -> [UInt8]? {
@@ -59,7 +63,7 @@ final class TestStore: @unchecked Sendable {
             genesis: genesis, height: height, time: time,
             replays: try all(.replays).map {
                 (try ReplayKey(canonicalBytes: $0.key), try Replay(canonicalBytes: $0.value))
-            },
+            }.sorted { $0.1.place.height < $1.1.place.height },
             holds: try all(.holds).map { (Digest(bytes: $0.key), try Hold(canonicalBytes: $0.value)) },
             loader: { self.row($0, $1) })
     }
@@ -78,8 +82,7 @@ extension Ledger.Output {
                 if let value = row.value { encoder.byteString(value) }
             }
         }
-        // Rows of one time leave in no particular order: a ledger opened anew read them in another.
-        for key in replaysLeft.sorted(by: { $0.lexicographicallyPrecedes($1) }) { encoder.byteString(key) }
+        for height in replaysLeft { encoder.u64(height) }
         for (id, index) in burnt {
             encoder.value(id)
             encoder.u32(index)

@@ -118,6 +118,8 @@ import Testing
         if let locked { #expect(said == [locked]) }
         #expect(Set(said.map(\.canonicalBytes)).count == 1)
         stage.submit(stage.earning(2), to: 0)
+        // It may wait a moment for the certificate of the block before it.
+        stage.pass(1000)
         for index in 0..<4 {
             #expect(stage.saidTwice(index) == [])
             #expect(stage.members[index].core!.equivocations.isEmpty)

@@ -135,9 +135,10 @@ final class Stage {
         let member = members[index]
         for effect in effects where member.core != nil {
             switch effect {
-            case .verify(let transactions):
+            case .verify(let transactions, _):
                 let results = transactions.map {
-                    (envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
+                    SignaturePool.Checked(
+                        envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
                 }
                 post(.signatures(results), to: index)
             case .append(let bytes, let position):
