@@ -11,7 +11,7 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
-.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load clean
+.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ release: setup ## build the tool for use, into .build/release/lianfen
 	@swift build --quiet -c release --product lianfen
 
 lint: ## check the layout of the sources
-	@swift format lint --strict --parallel --recursive Package.swift Sources Tests $(wildcard Fuzz)
+	@swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks $(wildcard Fuzz)
 
 test: setup lint build unit contract vectors javascript pages ## run every check: what a change must pass
 	@$(MAKE) sanitize
@@ -69,6 +69,10 @@ sanitize: setup ## run the tests of the node under the thread sanitizer
 load: release ## lean a crowd on a node: event streams, dripping and wrong requests
 	@scripts/setup wrk
 	@$(PYTHON) Tests/Load/crowd.py --lianfen .build/release/lianfen
+
+bench: release ## measure the ledger on this machine: ONLY=NAME, RUNS=5, DIR=DIR
+	@exec .build/release/lianfen bench --dir '$(or $(DIR),.build/bench)' $(if $(RUNS),--runs '$(RUNS)') \
+	    $(foreach name,$(ONLY),--only '$(name)')
 
 clean: ## remove everything that was built
 	@rm -rf .build .build-fuzz .build-thread

@@ -69,6 +69,15 @@ var targets: [Target] = [
     .target(name: "CWebFiles"),
     library("WebFiles", ["CWebFiles"], settings: driver),
 
+    // What is measured, and how.
+    .target(
+        name: "Bench",
+        dependencies: [
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node",
+            "HTTPServer", "Gateway", "Wallet", "Wire",
+        ],
+        path: "Benchmarks/Bench", swiftSettings: house),
+
     // The command line.
     library("Terminal", ["Concurrency", "JSON"]),
     library(
@@ -76,6 +85,7 @@ var targets: [Target] = [
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
             "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway", "WebFiles",
+            "Bench",
         ]),
     .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
 
@@ -141,6 +151,8 @@ var targets: [Target] = [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Ordering", "Node",
             "CrashKit", "CrashLoad", "lianfen",
         ]),
+    tests("ConcurrencyTests", ["Concurrency"]),
+    tests("BenchTests", ["Bench", "JSON", "lianfen"]),
     tests("ProjectTests", []),
 ]
 

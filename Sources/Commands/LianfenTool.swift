@@ -1,3 +1,4 @@
+import Bench
 import Canonical
 import Intake
 import JSON
@@ -16,6 +17,7 @@ public enum LianfenTool {
             subcommands: [
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
                 ImportCommand.command, AuditCommand.command, ProofCommands.command, TxCommands.command,
+                BenchCommand.command,
             ]),
         version: version, explain: explain)
 
@@ -36,6 +38,8 @@ public enum LianfenTool {
             CommandError(
                 code: "file-\(error.code.rawValue)", field: error.place, reason: error.reason,
                 exit: [.denied, .inputOutput].contains(error.code) ? .environment : .refused)
+        case let error as BenchError:
+            CommandError(code: error.code, reason: error.description, exit: .environment)
         case let error as SQLiteError:
             CommandError(code: "people", field: error.place, reason: error.reason, exit: .environment)
         default: nil

@@ -2,7 +2,7 @@ import Concurrency
 import Crypto
 import HTTPClient
 import JSON
-import Wire
+package import Wire
 
 /// Tokens: got by signing a challenge, kept until shortly before their end, renewed where a node refuses one.
 extension NodeClient {
@@ -28,7 +28,7 @@ extension NodeClient {
         return request
     }
 
-    func currentToken() throws(NodeClientError) -> Token {
+    package func currentToken() throws(NodeClientError) -> Token {
         let now = surroundings.now()
         if let kept = token.withLock({ $0 }), now + Self.renewalMilliseconds < kept.expiresAt { return kept }
         let fresh = try newToken()

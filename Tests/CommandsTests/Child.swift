@@ -1,5 +1,6 @@
 import Concurrency
 import Foundation
+import TestSupport
 import Testing
 
 /// A process of the tool's own, from the binary beside the tests.
@@ -8,8 +9,7 @@ final class Child {
     private let files: URL
     private static let patienceSeconds = 60.0
 
-    static let binary = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        .deletingLastPathComponent().appendingPathComponent("lianfen")
+    static let binary = URL(fileURLWithPath: Built.path("lianfen"))
 
     convenience init(_ words: String...) throws { try self.init(words) }
 

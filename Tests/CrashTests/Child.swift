@@ -98,13 +98,3 @@ final class Child {
         return status
     }
 }
-
-/// Programs of this package, which stand beside the tests' own.
-enum Built {
-    static func path(_ name: String) -> String {
-        let arguments = CommandLine.arguments
-        let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] }
-        let beside = URL(fileURLWithPath: bundle ?? "/proc/self/exe").resolvingSymlinksInPath()
-        return beside.deletingLastPathComponent().appendingPathComponent(name).path
-    }
-}

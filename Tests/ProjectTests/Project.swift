@@ -44,7 +44,7 @@ enum Project {
         FileManager.default.fileExists(atPath: root.appendingPathComponent(path).path)
     }
 
-    static let sources = files(under: "Sources", ending: ".swift")
+    static let sources = files(under: "Sources", ending: ".swift") + files(under: "Benchmarks", ending: ".swift")
     static let tests = files(under: "Tests", ending: ".swift")
     static let fuzz = files(under: "Fuzz", ending: ".swift")
     static let manifest = files(under: "", ending: "Package.swift").filter { $0.path == "Package.swift" }

@@ -1,0 +1,74 @@
+import Ledger
+import Wallet
+
+extension Benchmark {
+    /// Batches of accrual lines under one signature each.
+    static let accruals: [Benchmark] = [
+        Benchmark(
+            "accrual-lines", "accrual lines a second in batches of 8,190, over 10,000 accounts",
+            floor: .atLeast(120_000), goal: .atLeast(300_000)
+        ) { try accruals($0, "accrual-lines", accounts: 10_000) },
+        Benchmark(
+            "accrual-lines-1m", "the same over a million accounts", ratioTo: "accrual-lines",
+            floor: .atLeast(60_000), goal: .atLeast(240_000)
+        ) { try accruals($0, "accrual-lines-1m", accounts: 1_000_000) },
+        Benchmark(
+            "accrual-lines-10m", "the same over ten million accounts", ratioTo: "accrual-lines",
+            floor: .atLeast(42_000), goal: .atLeast(180_000)
+        ) { try accruals($0, "accrual-lines-10m", accounts: 10_000_000) },
+    ]
+
+    /// Batches of a run, and how many of them are under way at once.
+    private static let batchesARun = 40
+    private static let batchesUnderWay = 8
+
+    private static func accruals(_ setting: Setting, _ name: String, accounts: Int) throws -> [Figure] {
+        let chain = try BenchChain.prepared("accounts-\(accounts)", in: setting.directory, accounts: accounts)
+        return try chain.running { running in
+            let written = Machine.bytesWritten
+            let size = Machine.bytes(under: chain.path)
+            let lines = ListBounds.linesMax
+            var busy: [Double] = []
+            let runs = try setting.measured({ run in
+                accrualBatches(chain, count: batchesARun, lines: lines, accounts: accounts, run: run)
+            }) { load in
+                let before = Machine.processorSeconds
+                defer { busy.append((Machine.processorSeconds - before) * 1e6 / Double(load.count * lines)) }
+                return Double(load.count * lines) / (try running.submit(load, window: batchesUnderWay))
+            }
+            let all = Double(batchesARun * (setting.runs + 1) * lines)
+            return [
+                Figure(
+                    name, unit: "1/s", runs: runs,
+                    details: [
+                        .init("processorMicrosecondsEach", Statistics.median(Array(busy.dropFirst()))),
+                        .init("residentBytes", Machine.memory.resident),
+                        .init("bytesWrittenEach", (Machine.bytesWritten - written) / all),
+                        .init("bytesOnDiskEach", (Machine.bytes(under: chain.path) - size) / all),
+                    ])
+            ]
+        }
+    }
+
+    /// Batches whose orders nobody has used before.
+    static func accrualBatches(
+        _ chain: BenchChain, count: Int, lines: Int, accounts: Int, run: Int
+    ) -> [[UInt8]] {
+        // Orders are numbered from the time on, so that a ledger that is used again takes them too.
+        let first = Machine.now() / 1000
+        return inParallel(count: count) { range, part in
+            var numbers = Numbers(seed: UInt64(run) << 32 | UInt64(part) << 24 | 0xACC)
+            return range.map { batch in
+                let lines = (0..<lines).map { line in
+                    AccrualLine(
+                        account: BenchChain.account(Int.random(in: 0..<accounts, using: &numbers)),
+                        key: NaturalKey(
+                            source: BenchChain.source, order: Array("\(first)-\(batch)".utf8), line: UInt32(line)),
+                        amount: UInt64.random(in: 1...1000, using: &numbers))
+                }
+                return chain.encoded(
+                    [.accrue(AccrueList(unit: BenchChain.unit, lines: lines))], by: BenchChain.issuer)
+            }
+        }
+    }
+}

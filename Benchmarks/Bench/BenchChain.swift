@@ -1,0 +1,272 @@
+import Canonical
+import Concurrency
+import Crypto
+import Glibc
+import Ledger
+import Node
+import Storage
+import StorageRocksDB
+import Wallet
+
+/// A ledger that is measured: one unit, and accounts and keys that follow from numbers.
+struct BenchChain: Sendable {
+    let path: String
+    let genesis: Genesis
+    let genesisHash: Digest
+
+    static let unit = UnitCode("BENCH")!
+    static let source = SourceID("bench")!
+    /// What each holder begins with.
+    static let opening: UInt64 = 1_000_000_000
+
+    /// The accounts that people sign for; all others are opened without a key, as an import does.
+    static let holders = 10_000
+
+    private static func key(_ name: String) -> SecretKey { SecretKey(seed: SHA256.hash(Array(name.utf8)).bytes) }
+
+    static func votingKey(_ id: OrganisationID) -> SecretKey { key("bench voting \(id.number)") }
+    static func holderKey(_ index: Int) -> SecretKey { key("bench holder \(index)") }
+    static let issuer = Author(.organisation(OrganisationID(1)), key("bench issuing 1"))
+
+    /// The account with a number. Ids are spread evenly, as drawn ones are.
+    static func account(_ index: Int) -> AccountID {
+        var numbers = Numbers(seed: UInt64(index))
+        let words = (numbers.next(), numbers.next())
+        return AccountID(
+            bytes: (0..<16).map { UInt8(truncatingIfNeeded: ($0 < 8 ? words.0 : words.1) >> UInt64($0 % 8 * 8)) })
+    }
+
+    /// Finds a ledger, or makes one. Small ones are made anew each time, since a ledger with more history is another
+    /// ledger; large ones take long to make, and are used again.
+    /// - Parameter accounts: opened without a key, beside the ``holders`` where those are wanted.
+    static func prepared(
+        _ name: String, in directory: BenchDirectory, validators: Int = 1, holders: Int = 0, accounts: Int = 0
+    ) throws -> BenchChain {
+        let path = directory.ledger(name)
+        if accounts < keptFrom || access("\(path)/ready", R_OK) != 0 {
+            directory.remove(name)
+            try make(path, validators: validators, holders: holders, accounts: accounts)
+            // Written last: a ledger whose making was cut short is made anew.
+            try write([], to: "\(path)/ready")
+        }
+        return try BenchChain(path)
+    }
+
+    private static let keptFrom = 1_000_000
+
+    private init(_ path: String) throws {
+        self.path = path
+        genesis = try Genesis(canonicalBytes: try Self.read("\(path)/genesis"))
+        genesisHash = genesis.hash
+    }
+
+    private static func make(_ path: String, validators: Int, holders: Int, accounts: Int) throws {
+        guard mkdir(path, 0o750) == 0 else {
+            throw BenchError("directory", "cannot make \(path): \(String(cString: strerror(errno)))")
+        }
+        var parameters = Parameters()
+        parameters.openingsPerMinuteMax = .max
+        let genesis = Genesis(
+            chain: "bench", time: wallClockMilliseconds(), orderingEpoch: randomBytes(16), parameters: parameters,
+            organisations: (1...UInt32(validators)).map { number in
+                GenesisOrganisation(
+                    id: OrganisationID(number), name: "Mall \(number)",
+                    votingKey: votingKey(OrganisationID(number)).publicKey,
+                    issuingKey: key("bench issuing \(number)").publicKey,
+                    governingKey: key("bench governing \(number)").publicKey, quota: 1 << 62)
+            })
+        try write(genesis.canonicalBytes, to: "\(path)/genesis")
+        let chain = try BenchChain(path)
+        for validator in genesis.validators {
+            let store = try RocksDBStore(directory: chain.storePath(validator.id), mode: .create)
+            defer { store.close() }
+            try store.write(BlockStore.genesisBatch(genesis), synced: true)
+        }
+        try chain.running { running in
+            try running.submit([chain.encoded([.publish(program, issuer: OrganisationID(1))], by: issuer)])
+            try running.fill(holders: holders, accounts: accounts)
+        }
+    }
+
+    private static let program = Program(unit: unit, currency: "CNY", faceMinor: 1, facePoints: 100)
+
+    func storePath(_ id: OrganisationID) -> String { "\(path)/\(id.number)" }
+
+    /// Signed and encoded, as a client sends it.
+    func encoded(_ operations: [Operation], by author: Author) -> [UInt8] {
+        Transaction.signed(
+            operations, by: [author], genesis: genesisHash, now: wallClockMilliseconds(),
+            lifetime: Self.lifetimeMilliseconds
+        ).bytes
+    }
+
+    /// Nearly the whole replay window, since load is signed well before it is sent.
+    private static let lifetimeMilliseconds: UInt64 = 280_000
+
+    /// Starts the chain for as long as `body` runs.
+    func running<R>(_ body: (Running) throws -> R) throws -> R {
+        let running = try Running(self)
+        defer { running.consortium.stop() }
+        return try body(running)
+    }
+
+    /// A chain with its validators at work, all in this process, each with a directory of its own.
+    struct Running: Sendable {
+        let chain: BenchChain
+        let consortium: Consortium
+
+        init(
+            _ chain: BenchChain, certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in }
+        ) throws {
+            self.chain = chain
+            let members = try chain.genesis.validators.map { validator in
+                Consortium.Member(
+                    organisation: validator.id, votingKey: BenchChain.votingKey(validator.id),
+                    store: try RocksDBStore(directory: chain.storePath(validator.id), mode: .readWrite))
+            }
+            consortium = try Consortium(genesis: chain.genesis, members: members, certified: certified)
+        }
+
+        var node: NodeRunner { consortium.first }
+
+        /// Opens accounts, and gives the holders' theirs to spend.
+        fileprivate func fill(holders: Int, accounts: Int) throws {
+            for start in stride(from: 0, to: holders, by: 4000) {
+                let range = start..<min(start + 4000, holders)
+                let lines = range.map {
+                    OpenLine(account: account($0), credential: BenchChain.holderKey($0).publicKey)
+                }
+                let gifts = range.map { AccrualLine(account: account($0), key: .opening($0), amount: opening) }
+                try submit([
+                    chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer)
+                ])
+                try submit([chain.encoded([.accrue(AccrueList(unit: unit, lines: gifts))], by: issuer)])
+            }
+            // A few batches at a time, so that as little of the load is in memory as keeps the node busy.
+            let starts = stride(from: holders, to: holders + accounts, by: ListBounds.linesMax)
+            try submit(
+                starts.lazy.map { start in
+                    let lines = (start..<min(start + ListBounds.linesMax, holders + accounts)).map {
+                        OpenLine(account: account($0), credential: nil)
+                    }
+                    return chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer)
+                }, window: 8)
+        }
+
+        /// Hands encoded transactions to the node as its gateway does, and waits until all of them are certified.
+        /// - Parameters:
+        ///   - window: how many are under way at once.
+        ///   - threads: how many decode.
+        /// - Returns: seconds from the first to the last.
+        /// - Throws: where one is refused, or does not do what it says.
+        @discardableResult
+        func submit(
+            _ envelopes: some Collection<[UInt8]> & Sendable, window: Int = 64, threads: Int = 1
+        ) throws -> Double {
+            let window = Window(window)
+            let source = Locked(envelopes.makeIterator())
+            let failure = Locked<BenchError?>(nil)
+            let start = Machine.now()
+            let node = node
+            let feeders = (0..<threads).map { _ in
+                WorkerThread("feeder") {
+                    while failure.withLock({ $0 }) == nil, let envelope = source.withLock({ $0.next() }) {
+                        guard let transaction = try? Transaction(envelope: envelope) else {
+                            failure.withLock { $0 = BenchError("load", "the load does not decode") }
+                            return
+                        }
+                        window.enter()
+                        node.submit(transaction) { answer in
+                            if let wrong = Self.fault(answer) { failure.withLock { $0 = $0 ?? wrong } }
+                            window.leave()
+                        }
+                    }
+                }
+            }
+            for feeder in feeders { feeder.join() }
+            window.waitUntilEmpty()
+            if let failure = failure.withLock({ $0 }) { throw failure }
+            return Machine.seconds(since: start)
+        }
+
+        /// Why an answer is not what the load expects: everything in it can be done.
+        static func fault(_ answer: Answer) -> BenchError? {
+            guard case .receipt(let receipt, _) = answer else {
+                return BenchError("load", "a transaction of the load was not taken: \(answer)")
+            }
+            guard receipt.result == .done, receipt.outcomes.allSatisfy(\.isWholly) else {
+                return BenchError("load", "a transaction of the load had no effect: \(receipt.result.name)")
+            }
+            return nil
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to path: String) throws(BenchError) {
+        guard let file = fopen(path, "w"), fwrite(bytes, 1, bytes.count, file) == bytes.count, fclose(file) == 0 else {
+            throw BenchError("directory", "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private static func read(_ path: String) throws(BenchError) -> [UInt8] {
+        guard let file = fopen(path, "r") else {
+            throw BenchError("directory", "cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
+        return bytes
+    }
+}
+
+extension NaturalKey {
+    static func opening(_ holder: Int) -> NaturalKey {
+        NaturalKey(source: BenchChain.source, order: Array("opening-\(holder)".utf8))
+    }
+}
+
+extension AccrualLine {
+    init(account: AccountID, key: NaturalKey, amount: UInt64) {
+        self.init(account: account, key: key, amount: amount, pending: false)
+    }
+}
+
+extension Outcome {
+    /// Whether every line was done.
+    var isWholly: Bool {
+        if case .lines(_, let exceptions) = self { exceptions.isEmpty } else { true }
+    }
+}
+
+/// How many are under way, with a bound.
+final class Window: Sendable {
+    private let free: Mailbox<Void>
+    private let size: Int
+
+    init(_ size: Int) {
+        self.size = size
+        free = Mailbox(countMax: size)
+        for _ in 0..<size { free.post(()) }
+    }
+
+    /// Waits for room.
+    func enter() { _ = free.takeOne() }
+    func leave() { free.post(()) }
+
+    /// Waits until nothing is under way. Nothing may enter meanwhile.
+    func waitUntilEmpty() { for _ in 0..<size { enter() } }
+}
+
+/// A small reproducible generator (SplitMix64): the same load in every run.
+struct Numbers: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

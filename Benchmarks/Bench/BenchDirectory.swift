@@ -1,0 +1,59 @@
+import Glibc
+
+/// Where benchmarks keep their ledgers: a directory that says of itself that it is theirs, so that nothing else is ever
+/// overwritten.
+public struct BenchDirectory: Sendable {
+    public let path: String
+
+    private static let marker = "lianfen-bench"
+
+    /// Takes a directory that is missing, empty or a benchmark's own.
+    /// - Throws: ``BenchError`` where something else lies there, or it cannot be made.
+    public init(_ path: String) throws(BenchError) {
+        self.path = path
+        var status = stat()
+        if stat(path, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFDIR else {
+                throw BenchError("directory-taken", "\(path) is no directory; nothing was changed")
+            }
+            let names = Machine.names(in: path)
+            guard names.isEmpty || names.contains(Self.marker) else {
+                throw BenchError(
+                    "directory-taken",
+                    "\(path) holds something that is no benchmark's (such as \(names[0])); nothing was changed. "
+                        + "Name another directory, or an empty one")
+            }
+        } else if mkdir(path, 0o750) != 0 {
+            throw BenchError("directory", "cannot make \(path): \(String(cString: strerror(errno)))")
+        }
+        guard let file = fopen("\(path)/\(Self.marker)", "a") else {
+            throw BenchError("directory", "cannot write in \(path): \(String(cString: strerror(errno)))")
+        }
+        fclose(file)
+    }
+
+    /// The path of a ledger in it.
+    func ledger(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// Removes a ledger of ours, all of it.
+    func remove(_ name: String) { Self.remove(tree: ledger(name)) }
+
+    private static func remove(tree path: String) {
+        for name in Machine.names(in: path) {
+            let inner = "\(path)/\(name)"
+            if unlink(inner) != 0 { remove(tree: inner) }
+        }
+        rmdir(path)
+    }
+}
+
+/// Why a benchmark could not be run.
+public struct BenchError: Error, CustomStringConvertible {
+    public let code: String
+    public let description: String
+
+    init(_ code: String, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

@@ -1,0 +1,82 @@
+import Concurrency
+import Glibc
+
+/// Time and room, as the system counts them.
+enum Machine {
+    /// Nanoseconds of a clock that never jumps.
+    static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
+    static func seconds(since start: UInt64) -> Double { Double(now() - start) / 1e9 }
+
+    /// Memory of this process in bytes: what is resident now, and the most that ever was.
+    static var memory: (resident: Double, most: Double) {
+        let status = text("/proc/self/status")
+        return (number("VmRSS:", in: status) * 1024, number("VmHWM:", in: status) * 1024)
+    }
+
+    /// Processor time that this process has used, on all cores.
+    static var processorSeconds: Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+
+    /// Bytes that this process has had written to disks; those that are still in the system's cache included.
+    static var bytesWritten: Double { number("write_bytes:", in: text("/proc/self/io")) }
+
+    /// Bytes that a directory takes up on its disk.
+    static func bytes(under directory: String) -> Double {
+        var total = 0.0
+        for name in names(in: directory) {
+            let path = "\(directory)/\(name)"
+            var status = stat()
+            // A file may go while one looks: compaction does that.
+            guard lstat(path, &status) == 0 else { continue }
+            total += status.st_mode & S_IFMT == S_IFDIR ? bytes(under: path) : Double(status.st_blocks) * 512
+        }
+        return total
+    }
+
+    static func names(in directory: String) -> [String] {
+        guard let handle = opendir(directory) else { return [] }
+        defer { closedir(handle) }
+        var names: [String] = []
+        while let entry = readdir(handle) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    /// The processor's name, the number of its cores that may be used, and the memory, for the head of a table.
+    static var description: String {
+        let model = line("model name", in: text("/proc/cpuinfo"))
+        let gigabytes = number("MemTotal:", in: text("/proc/meminfo")) / 1e6
+        return "\(model), \(processorCount()) cores, \(Int(gigabytes.rounded())) GB"
+    }
+
+    private static func number(_ name: String, in text: String) -> Double {
+        Double(line(name, in: text).split(separator: " ").first ?? "0") ?? 0
+    }
+
+    /// What stands behind a name, and a colon where it has one, in the first line that begins with it.
+    private static func line(_ name: String, in text: String) -> String {
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else { return "" }
+        return String(line.dropFirst(name.count).drop { " \t:".contains($0) })
+    }
+
+    private static func text(_ path: String) -> String {
+        guard let file = fopen(path, "r") else { return "" }
+        defer { fclose(file) }
+        var bytes = [UInt8](repeating: 0, count: 1 << 16)
+        let count = fread(&bytes, 1, bytes.count, file)
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
+    }
+}

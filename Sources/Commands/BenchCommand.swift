@@ -1,0 +1,106 @@
+import Bench
+import Glibc
+import JSON
+import Terminal
+
+/// `lianfen bench`: what this machine makes of the ledger.
+enum BenchCommand {
+    static let command = Command(
+        "bench", "measure the ledger on this machine",
+        details: """
+            Runs all benchmarks, or those that --only names, each in a process of its own, and prints the median of \
+            several runs beside the floors and goals that docs/performance.md explains. Ledgers are made in --dir, \
+            which must be missing, empty or from an earlier run, and are used again by the next one; ten million \
+            accounts take some gigabytes.
+
+            With --json it prints one object a line: name, value, unit, ratio (to what is in the table), every run, \
+            and `doubts`: why a figure should not be believed, such as a debug build or a busy machine.
+            """,
+        options: [
+            .path("dir", placeholder: "DIR", .fallback("lianfen-bench"), help: "where ledgers are made and kept"),
+            .choice("only", of: Benchmark.all.map(\.name), .repeated, help: "run this one; may be given several times"),
+            .integer("runs", in: 1...1000, .fallback("5"), help: "measured runs, after one that warms up"),
+            .flag("list", help: "say what there is, and measure nothing"),
+            .flag("in-process", help: "measure here, and print what another call of this command reads"),
+        ]
+    ) { parsed, console in
+        if parsed.flag("list") {
+            for benchmark in Benchmark.all {
+                console.answer(
+                    ["name": .string(benchmark.name), "about": .string(benchmark.about)],
+                    text: "\(pad(benchmark.name, 22))\(benchmark.about)")
+            }
+            return .ok
+        }
+        let wanted = parsed.texts("only")
+        let path = parsed.requiredText("dir")
+        let runs = parsed.requiredNumber("runs")
+        let setting = Benchmark.Setting(directory: try BenchDirectory(path), runs: runs, tool: tool)
+        let benchmarks = Benchmark.all.filter { wanted.isEmpty || wanted.contains($0.name) }
+        if parsed.flag("in-process") {
+            for benchmark in benchmarks {
+                for figure in try benchmark.measure(setting) { console.pass(figure.line) }
+            }
+            return .ok
+        }
+        if !parsed.json { console.pass(Table.head) }
+        var suite = Suite(setting)
+        var missed = 0
+        for benchmark in benchmarks {
+            console.setStatus("measuring \(benchmark.name)")
+            let figures = try suite.run(
+                benchmark,
+                arguments: ["bench", "--in-process", "--dir", path, "--runs", "\(runs)", "--only"] + [benchmark.name])
+            console.setStatus("")
+            for figure in figures {
+                console.pass(
+                    parsed.json ? figure.json : Table.row(figure, figure.name == benchmark.name ? benchmark : nil))
+                if benchmark.floor?.holds(figure) == false { missed += 1 }
+            }
+        }
+        if missed > 0 { console.note("\(Counted.text(missed, "figure")) below the floor.") }
+        return .ok
+    }
+
+    /// This program.
+    private static let tool: String = {
+        var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &path, path.count - 1)
+        return String(decoding: path.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }()
+
+    static func pad(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(1, width - text.count))
+    }
+}
+
+/// Figures as people read them.
+private enum Table {
+    static let head = "figure                        value  unit    ratio      floor       goal  spread"
+
+    static func row(_ figure: Figure, _ benchmark: Benchmark?) -> String {
+        var line = BenchCommand.pad(figure.name, 22) + right(Figure.text(figure.value), 13) + "  "
+        line += BenchCommand.pad(figure.unit, 4) + right(figure.ratio.map(Figure.text) ?? "", 9)
+        line += right(text(benchmark?.floor), 11) + right(text(benchmark?.goal), 11)
+        line += right("\(Int((figure.spread * 100).rounded())) %", 8)
+        if let benchmark, let floor = benchmark.floor, floor.holds(figure) == false { line += "  BELOW THE FLOOR" }
+        for detail in figure.details {
+            line += "\n    \(BenchCommand.pad(detail.name, 22))\(Figure.text(detail.value))"
+        }
+        for doubt in figure.doubts { line += "\n    do not believe it: \(doubt)" }
+        return line
+    }
+
+    private static func text(_ bound: Benchmark.Bound?) -> String {
+        switch bound {
+        case .atLeast(let value): "≥ \(Figure.text(value))"
+        case .atMost(let value): "≤ \(Figure.text(value))"
+        case .ratioAtLeast(let value): "≥ \(Figure.text(value))×"
+        case nil: ""
+        }
+    }
+
+    private static func right(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(1, width - text.count)) + text
+    }
+}
