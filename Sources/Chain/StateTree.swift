@@ -72,6 +72,7 @@ public struct StateTree: Sendable {
         let made = (0..<Self.partCount).map { _ in Box(Subtree(base: Self.partBits)) }
         parallel(Self.partCount) { part in
             var pairs: [(key: Digest, value: Digest)] = []
+            pairs.reserveCapacity(sources.reduce(0) { $0 + $1[part].value.count })
             for source in sources {
                 pairs += source[part].value
                 source[part].value = []

@@ -36,10 +36,29 @@ struct Subtree: Sendable {
     /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort where the keys do not ascend.
     init(base: Int, building pairs: [(key: Digest, value: Digest)]) {
         self.init(base: base)
-        let links = Self.ordered(pairs, by: \.key).map { make(Leaf(key: $0.key, value: $0.value)) }
+        var links: [Link] = []
+        links.reserveCapacity(pairs.count)
+        for bin in bins(pairs) {
+            for pair in Self.ordered(bin, by: \.key) { links.append(make(Leaf(key: pair.key, value: pair.value))) }
+        }
         let link = place(grow(links, links.indices), at: base)
         held = [Held(version: Version(root: digest(link), number: 0, link: link), replaced: [])]
     }
+
+    /// Pairs by the next bits of their keys, bins in ascending order: each is small enough to be sorted within a core's
+    /// own cache, where sorting all of them would fetch every pair from memory.
+    private func bins(_ pairs: [(key: Digest, value: Digest)]) -> [[(key: Digest, value: Digest)]] {
+        guard pairs.count > Self.unbinnedMax else { return [pairs] }
+        var bins = [[(key: Digest, value: Digest)]](repeating: [], count: 1 << Self.binBits)
+        for bin in bins.indices { bins[bin].reserveCapacity(pairs.count / bins.count * 9 / 8) }
+        for pair in pairs {
+            bins[Int((pair.key.leadingWord << UInt64(base)) >> UInt64(64 - Self.binBits))].append(pair)
+        }
+        return bins
+    }
+
+    private static let unbinnedMax = 1 << 14
+    private static let binBits = 6
 
     /// The newest version.
     var head: Version { held[held.count - 1].version }
