@@ -15,14 +15,15 @@ struct HTTPLoad {
 
     private final class Client {
         let socket: Int32
-        /// What came of the answer that is being read.
-        var answer: [UInt8] = []
-        /// Bytes that the whole answer has; nil until its head is there.
-        var answerCount: Int?
+        /// The answer that is being read; `count` bytes of it are there.
+        var answer = [UInt8](repeating: 0, count: answerBytesMax)
+        var count = 0
         var sentAt: UInt64 = 0
 
         init(_ socket: Int32) { self.socket = socket }
     }
+
+    private static let answerBytesMax = 64 << 10
 
     /// Sends each of the requests once.
     /// - Parameter requests: whole requests, of connections that stay open.
@@ -41,13 +42,12 @@ struct HTTPLoad {
             next += 1
         }
         var ready = clients.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
-        var piece = [UInt8](repeating: 0, count: 1 << 16)
         while times.count < requests.count {
             let count = poll(&ready, nfds_t(ready.count), Self.patienceMilliseconds)
             if count < 0, errno == EINTR { continue }
             guard count > 0 else { throw BenchError("load", "the server gave no answer") }
             for (index, client) in clients.enumerated() where ready[index].revents != 0 {
-                guard try Self.isAnswered(client, &piece) else { continue }
+                guard try Self.isAnswered(client) else { continue }
                 times.append(Machine.now() - client.sentAt)
                 guard next < requests.count else { continue }
                 try Self.begin(requests[next], client)
@@ -90,30 +90,52 @@ struct HTTPLoad {
     }
 
     /// Takes what has come; true where the answer is whole, and as it should be.
-    private static func isAnswered(_ client: Client, _ piece: inout [UInt8]) throws -> Bool {
-        let received = recv(client.socket, &piece, piece.count, 0)
+    private static func isAnswered(_ client: Client) throws -> Bool {
+        let room = client.answer.count - client.count
+        guard room > 0 else { throw BenchError("load", "the server's answer is too long") }
+        let start = client.count
+        let received = client.answer.withUnsafeMutableBytes {
+            recv(client.socket, $0.baseAddress! + start, room, 0)
+        }
         if received < 0, errno == EINTR || errno == EAGAIN { return false }
         guard received > 0 else { throw failure("a connection ended") }
-        client.answer += piece.prefix(received)
-        if client.answerCount == nil { client.answerCount = try count(of: client.answer) }
-        guard let whole = client.answerCount, client.answer.count >= whole else { return false }
-        client.answer.removeAll(keepingCapacity: true)
-        client.answerCount = nil
-        return true
+        client.count += received
+        let answer = client.answer.prefix(client.count)
+        let isWhole = try answer.withUnsafeBytes { bytes throws(BenchError) in
+            try Self.whole(bytes).map { bytes.count >= $0 } ?? false
+        }
+        if isWhole { client.count = 0 }
+        return isWhole
     }
 
     /// How long the answer is that begins so; nil where its head is not whole yet.
-    private static func count(of answer: [UInt8]) throws -> Int? {
-        guard let end = answer.firstRange(of: [13, 10, 13, 10]) else { return nil }
-        let head = String(decoding: answer[..<end.lowerBound], as: UTF8.self)
-        guard head.hasPrefix("HTTP/1.1 2") else {
-            throw BenchError("load", "the server answered: \(String(decoding: answer, as: UTF8.self))")
+    private static func whole(_ bytes: UnsafeRawBufferPointer) throws(BenchError) -> Int? {
+        var line = 0
+        var length: Int?
+        for index in 0..<bytes.count where bytes[index] == 0x0A {
+            let count = index - line
+            if line == 0, !begins(bytes, at: 0, "http/1.1 2") {
+                throw BenchError("load", "the server answered: \(String(decoding: bytes, as: UTF8.self))")
+            }
+            if count <= 1 {
+                guard let length else { throw BenchError("load", "the server answered without a Content-Length") }
+                return index + 1 + length
+            }
+            if begins(bytes, at: line, "content-length:") {
+                length = bytes[line..<index].reduce(0) { (0x30...0x39).contains($1) ? $0 * 10 + Int($1 - 0x30) : $0 }
+            }
+            line = index + 1
         }
-        for line in head.split(separator: "\r\n") where line.lowercased().hasPrefix("content-length:") {
-            let digits = line.drop { $0 != ":" }.dropFirst().filter { $0 != " " }
-            if let body = Int(digits) { return end.upperBound + body }
+        return nil
+    }
+
+    /// Whether there stands this text, which is in small letters, in whatever letters.
+    private static func begins(_ bytes: UnsafeRawBufferPointer, at start: Int, _ text: StaticString) -> Bool {
+        guard start + text.utf8CodeUnitCount <= bytes.count else { return false }
+        for index in 0..<text.utf8CodeUnitCount where bytes[start + index] | 0x20 != text.utf8Start[index] | 0x20 {
+            return false
         }
-        throw BenchError("load", "the server answered without a Content-Length")
+        return true
     }
 
     private static func failure(_ what: String) -> BenchError {

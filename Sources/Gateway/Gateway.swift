@@ -418,8 +418,10 @@ enum MediaTypes {
         return whole * 1000 + (Int(digits + String(repeating: "0", count: 3 - digits.count)) ?? 0)
     }
 
-    private static func trimmed(_ text: some StringProtocol) -> String {
-        String(text.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
-            .lowercased()
+    /// By bytes: this runs several times a request, and by characters it took a quarter of one.
+    private static func trimmed(_ text: Substring) -> String {
+        var bytes = text.utf8.drop { $0 == 0x20 || $0 == 0x09 }
+        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        return String(decoding: bytes.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }
 }
