@@ -37,7 +37,7 @@ import Testing
         let said = Locked<[Word]>([])
         let consortium = try start(bank, recorders)
         var load = Load(bank, consortium, seed: 9) { word in said.withLock { $0.append(word) } }
-        load.run(count: 160)
+        load.run(count: 320)
         consortium.stop()
         let locks = try recorders.map { try rows($0, .locks) }
         #expect(locks.allSatisfy { $0.count > 50 }, "\(locks.map(\.count)) heights")
