@@ -44,9 +44,12 @@ struct Options: ~Copyable {
         let base = unsafe rocksdb_options_create()
         defer { unsafe rocksdb_options_destroy(base) }
         let options = unsafe rocksdb_options_create()!
-        // Two settings for nearly full disks, which the C interface only takes as text: no file claims tens of
-        // megabytes ahead of time, and an open after a crash need not copy the log into sorted files first.
-        let text = "allow_fallocate=false;avoid_flush_during_recovery=true"
+        // Settings that the C interface only takes as text. Two are for nearly full disks: no file claims tens of
+        // megabytes ahead of time, and an open after a crash need not copy the log into sorted files first. The third
+        // has each row in memory looked for from the one before it, which is near, as batches are in order of key.
+        let text = """
+            allow_fallocate=false;avoid_flush_during_recovery=true;memtable_insert_with_hint_prefix_extractor=fixed:1
+            """
         var message: UnsafeMutablePointer<CChar>?
         unsafe rocksdb_get_options_from_string(base, text, options, &message)
         unsafe precondition(message == nil, "RocksDB does not know \(text)")
