@@ -27,6 +27,21 @@ import Testing
         }
     }
 
+    /// Every length up to 300: one block, two, and more, on all sides of the padding. The constant is another
+    /// implementation's.
+    @Test func everyShortLength() {
+        var digests: [UInt8] = []
+        for count in 0...300 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + count) }
+            let digest = SHA256.hash(bytes)
+            digests += digest.bytes
+            for cut in Set([0, count / 3, count]) {
+                #expect(SHA256.hash(Array(bytes[..<cut]), Array(bytes[cut...])) == digest, "\(count) cut at \(cut)")
+            }
+        }
+        #expect(SHA256.hash(digests).description == "60d63ff40b5558727a9b786ac0be9300f7ca58fd9ddd3b2f3681b369018a87dc")
+    }
+
     @Test func pairIsTheDigestOfATagAndBothDigests() {
         let (left, right) = (SHA256.hash([1]), SHA256.hash([2]))
         for tag in [0, 1, 255] as [UInt8] {
@@ -36,6 +51,8 @@ import Testing
 
     @Test func domainIsItsTagInFront() {
         #expect(SHA256.hash(.row, [1, 2]) == SHA256.hash([13] + Array("lianfen/1/row".utf8) + [1, 2]))
+        #expect(SHA256.hash(.row, [0, 1, 2, 3][1..<3]) == SHA256.hash(.row, [1, 2]))
+        #expect(SHA256.hash(.row, [0, 1][1..<1]) == SHA256.hash(.row, []))
         for domain in Domain.allCases { #expect(SHA256.hash(domain, []) == SHA256.hash(domain.prefix)) }
     }
 

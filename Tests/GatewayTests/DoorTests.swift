@@ -148,10 +148,15 @@ import func Foundation.usleep
         try await Mall.with { mall in
             try mall.publish()
             _ = try mall.get("/v1/chain")
+            // A request counts when its answer has gone, of which the client may know first.
+            let counted = "lianfen_http_requests_total{route=\"GET /v1/chain\",status=\"200\"} 1"
+            let patience = ContinuousClock.now + .seconds(30)
+            while !mall.gateway.metricsText.contains(counted), ContinuousClock.now < patience {
+                Thread.sleep(forTimeInterval: 0.01)
+            }
             let text = mall.gateway.metricsText
             for name in [
-                "lianfen_height_certified ", "lianfen_transactions_total{result=\"done\"} 1",
-                "lianfen_http_requests_total{route=\"GET /v1/chain\",status=\"200\"} 1",
+                "lianfen_height_certified ", "lianfen_transactions_total{result=\"done\"} 1", counted,
                 "lianfen_http_request_seconds_bucket{le=\"+Inf\"}", "lianfen_http_connections ",
             ] {
                 #expect(text.contains(name), "\(name)")

@@ -128,6 +128,51 @@ import Testing
         }
     }
 
+    // MARK: Many at once
+
+    /// What waits together is one entry, and is executed and answered as what comes one by one.
+    @Test func transactionsThatComeTogetherShareAnEntry() throws {
+        let stage = try Stage()
+        stage.found()
+        let before = stage.log.head
+        stage.together = true
+        let orders: Range<UInt8> = 100..<140
+        for order in orders { stage.post(.submit(stage.earning(order), request: 1000 + UInt64(order)), to: 0) }
+        stage.run()
+        stage.pass(1000)
+        // The first may go alone, before the signatures of the others are known.
+        #expect(stage.log.head <= before + 3)
+        for order in orders {
+            guard case .receipt(let receipt, _)? = stage.members[0].answers[1000 + UInt64(order)] else {
+                Issue.record("order \(order): no receipt")
+                continue
+            }
+            #expect(receipt.result == .done)
+        }
+        for index in 1..<4 {
+            #expect(try stage.header(stage.log.head, at: index) == stage.header(stage.log.head, at: 0))
+            #expect(try stage.balance(0, at: index) == stage.balance(0, at: 0))
+        }
+    }
+
+    /// Few transactions wait for the certificate of the block before them, and not for ever where it does not come.
+    @Test func fewTransactionsWaitForACertificateAndNotForLong() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, _ in false }
+        stage.submit(stage.earning(1), to: 0)
+        let head = stage.log.head
+        stage.submit(stage.earning(2), to: 0)
+        #expect(stage.log.head == head, "the block before has no certificate yet")
+        stage.pass(1000)
+        #expect(stage.log.head == head + 1)
+        stage.carries = { _, _ in true }
+        stage.pass(5000)
+        #expect(try stage.balance(0, at: 0) == 20)
+        stage.submit(stage.earning(3), to: 0)
+        #expect(stage.log.head >= head + 2, "with nothing under way nothing waits")
+    }
+
     // MARK: 6
 
     @Test func check6TheOneThatMeetsATwinStopsSigning() throws {

@@ -106,14 +106,19 @@ final class Stage {
         ).signed(genesis: cast.genesisHash, key: cast.votingKeys[index])
     }
 
+    /// Whether events that wait one behind the other for one member are taken in one step, as a busy node takes them.
+    var together = false
+
     /// All that follows at this moment.
     func run() {
-        while !inbox.isEmpty {
-            let next = inbox.removeFirst()
+        while let next = inbox.first {
+            let count = together ? inbox.prefix { $0.member == next.member && $0.life == next.life }.count : 1
+            let events = inbox.prefix(count).map(\.event)
+            inbox.removeFirst(count)
             let member = members[next.member]
             guard member.core != nil, member.life == next.life else { continue }
             member.steps += 1
-            carryOut(member.core!.step(next.event, now: now), next.member)
+            carryOut(member.core!.step(events, now: now), next.member)
         }
     }
 
