@@ -27,11 +27,7 @@ public struct Encoder: Sendable {
 
     @inlinable
     mutating func fixedWidth<I: FixedWidthInteger>(_ value: I) {
-        var rest = value
-        for _ in 0..<(I.bitWidth / 8) {
-            bytes.append(UInt8(truncatingIfNeeded: rest))
-            rest >>= 8
-        }
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     /// A length or a variant number, in the fewest bytes.
@@ -94,7 +90,8 @@ public protocol Canonical {
 extension Canonical {
     @inlinable
     public var canonicalBytes: [UInt8] {
-        var encoder = Encoder()
+        // Room for most rows at once, rather than for 16 bytes, then 32, then 64.
+        var encoder = Encoder(capacity: 128)
         encode(to: &encoder)
         return encoder.bytes
     }

@@ -102,6 +102,9 @@ public struct Proof: Sendable, Equatable {
 
     /// A receipt's leaf in its block's receipt root.
     public static func leaf(_ receipt: Receipt) -> Digest { SHA256.hash(.receipt, receipt.canonicalBytes) }
+
+    /// The leaf of a receipt that is encoded already.
+    public static func leaf(encoded receipt: ArraySlice<UInt8>) -> Digest { SHA256.hash(.receipt, receipt) }
 }
 
 extension Proof: Canonical {

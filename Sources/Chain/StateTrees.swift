@@ -73,13 +73,7 @@ public struct StateTrees: Sendable {
         parallel(made.count) { piece in
             made.fill(piece) { index in
                 let row = change.rows[index]
-                let value = row.value.map { value -> Digest in
-                    guard let content = try? change.table.leafContent(of: value) else {
-                        preconditionFailure("the ledger's own rows decode")
-                    }
-                    return Table.leafValue(content)
-                }
-                return (Table.leafKey(row.key), value)
+                return (Table.leafKey(row.key), (row.leafContent ?? row.value).map(Table.leafValue))
             }
         }
         return made.joined

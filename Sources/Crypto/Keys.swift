@@ -40,7 +40,8 @@ extension PublicKey: Canonical {
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
         guard let suite = Suite(rawValue: try decoder.u8()) else { throw decoder.refusal(.unknownSuite) }
-        self.init(suite: suite, bytes: try decoder.fixed(32))
+        self.suite = suite
+        raw = try decoder.value()
     }
 }
 

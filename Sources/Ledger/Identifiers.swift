@@ -27,8 +27,15 @@ public struct AccountID: Hashable, Comparable, Sendable {
 }
 
 extension AccountID: Canonical {
-    public func encode(to encoder: inout Encoder) { encoder.fixed(bytes) }
-    public init(from decoder: inout Decoder) throws(DecodingError) { self.init(bytes: try decoder.fixed(16)) }
+    public func encode(to encoder: inout Encoder) {
+        encoder.u64(high.byteSwapped)
+        encoder.u64(low.byteSwapped)
+    }
+
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        high = try decoder.u64().byteSwapped
+        low = try decoder.u64().byteSwapped
+    }
 }
 
 extension AccountID: CustomStringConvertible {
@@ -63,8 +70,9 @@ public struct UnitCode: Hashable, Comparable, Sendable {
 
     public static let byteCountMax = 16
 
-    public init?(_ text: String) {
-        let raw = Array(text.utf8)
+    public init?(_ text: String) { self.init(bytes: Array(text.utf8)) }
+
+    private init?(bytes raw: [UInt8]) {
         guard (1...Self.byteCountMax).contains(raw.count), (0x41...0x5A).contains(raw[0]),
             raw.allSatisfy({ (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x5F })
         else { return nil }
@@ -77,7 +85,7 @@ public struct UnitCode: Hashable, Comparable, Sendable {
     public static func < (a: Self, b: Self) -> Bool { a.high == b.high ? a.low < b.low : a.high < b.high }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
-        guard let code = UnitCode(try decoder.string(max: Self.byteCountMax)) else {
+        guard let code = UnitCode(bytes: try decoder.byteString(max: Self.byteCountMax)) else {
             throw decoder.refusal(.invalidText)
         }
         self = code
@@ -85,7 +93,15 @@ public struct UnitCode: Hashable, Comparable, Sendable {
 }
 
 extension UnitCode: Canonical, CustomStringConvertible {
-    public func encode(to encoder: inout Encoder) { encoder.string(description) }
+    /// As text: a unit's code has no zero in it, and the padding is left out.
+    public func encode(to encoder: inout Encoder) {
+        let padding = low == 0 ? 8 + high.trailingZeroBitCount / 8 : low.trailingZeroBitCount / 8
+        encoder.length(Self.byteCountMax - padding)
+        encoder.u64(high.byteSwapped)
+        encoder.u64(low.byteSwapped)
+        encoder.bytes.removeLast(padding)
+    }
+
     public var description: String { String(decoding: paddedBytes.prefix { $0 != 0 }, as: UTF8.self) }
 }
 
@@ -195,7 +211,7 @@ public enum Party: Hashable, Sendable, Canonical, CustomStringConvertible {
 
 /// 8 bytes, big-endian: heights and times in keys, which then sort by number.
 public func bigEndianBytes(_ value: UInt64) -> [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: value >> UInt64(56 - 8 * $0)) }
+    withUnsafeBytes(of: value.bigEndian) { Array($0) }
 }
 
 private func words(_ bytes: some Collection<UInt8>) -> (UInt64, UInt64) {
@@ -208,4 +224,6 @@ private func words(_ bytes: some Collection<UInt8>) -> (UInt64, UInt64) {
     return (high, low)
 }
 
-private func wordBytes(_ high: UInt64, _ low: UInt64) -> [UInt8] { bigEndianBytes(high) + bigEndianBytes(low) }
+private func wordBytes(_ high: UInt64, _ low: UInt64) -> [UInt8] {
+    withUnsafeBytes(of: (high.bigEndian, low.bigEndian)) { Array($0) }
+}

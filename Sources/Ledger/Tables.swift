@@ -63,11 +63,37 @@ struct ProgramKey: RowKey {
 struct HoldingKey: RowKey {
     let account: AccountID
     let unit: UnitCode
-    var keyBytes: [UInt8] { account.bytes + unit.paddedBytes }
+    var keyBytes: [UInt8] {
+        var encoder = Encoder(capacity: 32)
+        for word in [account.high, account.low, unit.high, unit.low] { encoder.u64(word.byteSwapped) }
+        return encoder.bytes
+    }
+}
+
+/// A row of a table that changes.
+protocol TableRow: Canonical, Sendable {
+    /// What its leaf in the state tree is the digest of, where that is not the row itself.
+    var leafContent: [UInt8]? { get }
+}
+
+extension TableRow {
+    var leafContent: [UInt8]? { nil }
+}
+
+extension Parameters: TableRow {}
+extension Organisation: TableRow {}
+extension Program: TableRow {}
+extension Unit: TableRow {}
+extension Account: TableRow {}
+extension Hold: TableRow {}
+extension AccrualTotals: TableRow {}
+extension Clawback: TableRow {}
+extension Holding: TableRow {
+    var leafContent: [UInt8]? { summary.canonicalBytes }
 }
 
 /// One table of rows that change: what was read or written of it, over what is stored.
-struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
+struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     private struct Slot: Sendable {
         var row: Row?
         /// Height of the newest block that changed it; 0 where none did since it was read.
@@ -141,7 +167,10 @@ struct Rows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
     mutating func drain() -> TableChanges {
         var rows: [TableChanges.Row] = []
         rows.reserveCapacity(changed.count)
-        for key in changed { rows.append(.init(key: key.keyBytes, value: slots[key]!.row?.canonicalBytes)) }
+        for key in changed {
+            let row = slots[key]!.row
+            rows.append(.init(key: key.keyBytes, value: row?.canonicalBytes, leafContent: row?.leafContent))
+        }
         changed.removeAll(keepingCapacity: true)
         return TableChanges(table: table, rows: TableChanges.ascending(rows))
     }
@@ -224,6 +253,15 @@ public struct TableChanges: Sendable {
         public let key: [UInt8]
         /// None: deleted.
         public let value: [UInt8]?
+        /// What the row's leaf is the digest of, where that is not `value`; see ``Table/leafContent(of:)``, which gives
+        /// the same for a row that is read.
+        public let leafContent: [UInt8]?
+
+        init(key: [UInt8], value: [UInt8]?, leafContent: [UInt8]? = nil) {
+            self.key = key
+            self.value = value
+            self.leafContent = leafContent
+        }
     }
 
     public let table: Table

@@ -234,7 +234,7 @@ public struct BlockStore: Sendable {
             add(block.output.changes, height: block.header.height, to: &batch)
             for height in block.output.replaysLeft { batch.delete(.replays, bigEndianBytes(height)) }
             let key = bigEndianBytes(block.header.height)
-            batch.put(.receipts, key, List(values: block.output.receipts).canonicalBytes)
+            batch.put(.receipts, key, block.receiptBytes)
             batch.put(.roots, key, block.roots.canonicalBytes)
             for (id, index) in block.output.burnt.sorted(by: { $0.id < $1.id }) {
                 batch.put(

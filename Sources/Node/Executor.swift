@@ -1,3 +1,4 @@
+import Canonical
 public import Chain
 public import Crypto
 public import Ledger
@@ -70,6 +71,8 @@ public struct Executor: Sendable {
         public let decoded: Decoded
         public let header: Header
         public let output: Ledger.Output
+        /// The receipts as they are stored: a list.
+        public let receiptBytes: [UInt8]
         public let roots: SubRoots
         /// Height of the newest certificate carried up to this block.
         public let carried: UInt64
@@ -109,14 +112,28 @@ public struct Executor: Sendable {
         trees.append(output.changes, height: decoded.height)
         if let counting { carried = counting.height }
         let roots = trees.headRoots
+        let (receiptBytes, receiptLeaves) = Self.encode(output.receipts)
         head = Header(
             height: decoded.height, parent: head.hash, entry: decoded.entryHash,
             transactions: MerkleTree.countedRoot(of: decoded.transactions.map(\.envelopeDigest)),
-            receipts: MerkleTree.countedRoot(of: output.receipts.map(Proof.leaf)), state: roots.stateRoot,
+            receipts: MerkleTree.countedRoot(of: receiptLeaves), state: roots.stateRoot,
             validators: setHash, nextValidators: setHash, rulesVersion: genesis.rulesVersion, time: time,
             certificate: counting?.hash ?? .zero)
         return Block(
-            decoded: decoded, header: head, output: output, roots: roots, carried: carried, certificate: counting)
+            decoded: decoded, header: head, output: output, receiptBytes: receiptBytes, roots: roots, carried: carried,
+            certificate: counting)
+    }
+
+    /// Receipts as they are stored, and their leaves in the receipt root: each is encoded once.
+    private static func encode(_ receipts: [Receipt]) -> (bytes: [UInt8], leaves: [Digest]) {
+        var encoder = Encoder(capacity: 16 + receipts.count * 96)
+        encoder.length(receipts.count)
+        let leaves = receipts.map { receipt in
+            let start = encoder.bytes.count
+            encoder.value(receipt)
+            return Proof.leaf(encoded: encoder.bytes[start...])
+        }
+        return (encoder.bytes, leaves)
     }
 
     /// Tables of which rows are worth reading before their turn.
