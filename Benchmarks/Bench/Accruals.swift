@@ -23,31 +23,23 @@ extension Benchmark {
     private static let batchesUnderWay = 8
 
     private static func accruals(_ setting: Setting, _ name: String, accounts: Int) throws -> [Figure] {
-        let chain = try BenchChain.prepared("accounts-\(accounts)", in: setting.directory, accounts: accounts)
+        let chain = try ledger(of: accounts, setting)
         return try chain.running { running in
-            let written = Machine.bytesWritten
             let size = Machine.bytes(under: chain.path)
             let lines = ListBounds.linesMax
-            var busy: [Double] = []
-            let runs = try setting.measured({ run in
-                accrualBatches(chain, count: batchesARun, lines: lines, accounts: accounts, run: run)
-            }) { load in
-                let before = Machine.processorSeconds
-                defer { busy.append((Machine.processorSeconds - before) * 1e6 / Double(load.count * lines)) }
-                return Double(load.count * lines) / (try running.submit(load, window: batchesUnderWay))
-            }
+            var figure = try throughput(
+                setting, name, each: lines,
+                load: { run in accrualBatches(chain, count: batchesARun, lines: lines, accounts: accounts, run: run) },
+                submit: { load in try running.submit(load, window: batchesUnderWay) })
             let all = Double(batchesARun * (setting.runs + 1) * lines)
-            return [
-                Figure(
-                    name, unit: "1/s", runs: runs,
-                    details: [
-                        .init("processorMicrosecondsEach", Statistics.median(Array(busy.dropFirst()))),
-                        .init("residentBytes", Machine.memory.resident),
-                        .init("bytesWrittenEach", (Machine.bytesWritten - written) / all),
-                        .init("bytesOnDiskEach", (Machine.bytes(under: chain.path) - size) / all),
-                    ])
-            ]
+            figure.details.append(.init("bytesOnDiskEach", (Machine.bytes(under: chain.path) - size) / all))
+            return [figure]
         }
+    }
+
+    /// A ledger of so many accounts without a key.
+    static func ledger(of accounts: Int, _ setting: Setting) throws -> BenchChain {
+        try BenchChain.prepared("accounts-\(accounts)", in: setting.directory, accounts: accounts)
     }
 
     /// Batches whose orders nobody has used before.

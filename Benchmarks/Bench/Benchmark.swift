@@ -5,7 +5,7 @@ public struct Benchmark: Sendable {
     public let about: String
     /// The figure to which this one's ratio is; none where a ratio means nothing.
     public let ratioTo: String?
-    /// What the project promises at the least, and what it strives for: of the ratio where ``isJudgedByRatio``.
+    /// What the project promises at the least, and what it strives for.
     public let floor: Bound?
     public let goal: Bound?
     let run: @Sendable (Setting) throws -> [Figure]

@@ -11,7 +11,7 @@ extension Benchmark {
             "open-10m", "seconds to open a ledger of ten million accounts",
             floor: .atMost(5), goal: .atMost(1)
         ) { setting in
-            let chain = try tenMillion(setting)
+            let chain = try ledger(of: 10_000_000, setting)
             let runs = try (0...setting.runs).map { _ in try secondsToOpen(chain) }.dropFirst()
             let memory = Machine.memory
             return [
@@ -22,7 +22,7 @@ extension Benchmark {
             ]
         },
         Benchmark("recover-10m", "seconds to open it again after kill -9 under load") { setting in
-            let chain = try tenMillion(setting)
+            let chain = try ledger(of: 10_000_000, setting)
             let runs = try (0..<setting.runs).map { _ in
                 let load = try Child(
                     setting.tool,
@@ -51,7 +51,7 @@ extension Benchmark {
                 total += 1
                 return true
             }
-            let runs = try (0..<min(setting.runs, 3)).map { _ in
+            let runs = try (0..<setting.runs).map { _ in
                 let start = Machine.now()
                 let report = try Audit.run(store)
                 guard report.ok else { throw BenchError("audit", "the audit found \(report.firstWrong!)") }
@@ -64,11 +64,6 @@ extension Benchmark {
     private static let loadMilliseconds: UInt64 = 12_000
 
     private static func pause(milliseconds: UInt64) { _ = Waiter<Void>().wait(within: milliseconds) }
-
-    /// With an accrual to most of the accounts, since that is what such a ledger is for.
-    private static func tenMillion(_ setting: Setting) throws -> BenchChain {
-        try BenchChain.prepared("accounts-10000000", in: setting.directory, accounts: 10_000_000)
-    }
 
     /// From nothing to a node that answers.
     private static func secondsToOpen(_ chain: BenchChain) throws -> Double {

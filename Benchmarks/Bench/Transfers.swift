@@ -26,24 +26,11 @@ extension Benchmark {
     private static func transfers(_ setting: Setting, _ name: String, draw: Draw) throws -> [Figure] {
         let chain = try BenchChain.prepared("holders", in: setting.directory, holders: BenchChain.holders)
         return try chain.running { running in
-            let written = Machine.bytesWritten
-            var busy: [Double] = []
-            let runs = try setting.measured({ run in
-                signedTransfers(chain, count: transfersARun, run: run, draw: draw)
-            }) { load in
-                let before = Machine.processorSeconds
-                defer { busy.append((Machine.processorSeconds - before) * 1e6 / Double(load.count)) }
-                return Double(load.count) / (try running.submit(load, window: transfersUnderWay, threads: 2))
-            }
-            let all = Double(transfersARun * (setting.runs + 1))
-            return [
-                Figure(
-                    name, unit: "1/s", runs: runs,
-                    details: [
-                        .init("processorMicrosecondsEach", Statistics.median(Array(busy.dropFirst()))),
-                        .init("residentBytes", Machine.memory.resident),
-                        .init("bytesWrittenEach", (Machine.bytesWritten - written) / all),
-                    ])
+            [
+                try throughput(
+                    setting, name,
+                    load: { run in signedTransfers(chain, count: transfersARun, run: run, draw: draw) },
+                    submit: { load in try running.submit(load, window: transfersUnderWay, threads: 2) })
             ]
         }
     }
