@@ -35,6 +35,7 @@ test: setup lint build unit contract vectors javascript pages ## run every check
 	@$(MAKE) release
 
 unit: build ## run the tests, and check that those named in docs/features.md passed
+	@scripts/setup postgresql-15
 	@scripts/run-tests
 
 contract: build ## hold the HTTP interface to its document: EXAMPLES=4 a route, SEED=
@@ -70,7 +71,8 @@ load: release ## lean a crowd on a node: event streams, dripping and wrong reque
 	@scripts/setup wrk
 	@$(PYTHON) Tests/Load/crowd.py --lianfen .build/release/lianfen
 
-bench: release ## measure the ledger on this machine: ONLY=NAME, RUNS=5, DIR=DIR
+bench: release ## measure the ledger on this machine, and PostgreSQL beside it: ONLY=NAME, RUNS=5, DIR=DIR
+	@scripts/setup postgresql-15
 	@exec .build/release/lianfen bench --dir '$(or $(DIR),.build/bench)' $(if $(RUNS),--runs '$(RUNS)') \
 	    $(foreach name,$(ONLY),--only '$(name)')
 

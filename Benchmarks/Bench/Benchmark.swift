@@ -74,5 +74,5 @@ public struct Benchmark: Sendable {
     }
 
     /// All of them, in the order in which they are run.
-    public static let all: [Benchmark] = [verifyLimit] + transfers + accruals + latencies + http + openings
+    public static let all: [Benchmark] = [verifyLimit] + transfers + accruals + latencies + http + openings + postgres
 }

@@ -2,7 +2,7 @@ import Glibc
 
 /// The tool itself, started again: each benchmark has a process of its own, so that none inherits another's memory.
 public struct Child: ~Copyable {
-    private let id: pid_t
+    let id: pid_t
     private let output: Int32
 
     /// Starts a program; its output comes here, its errors go where ours go.
@@ -46,9 +46,15 @@ public struct Child: ~Copyable {
         return (lines, status & 0x7F == 0 ? status >> 8 & 0xFF : nil)
     }
 
-    /// Ends it at once, as a crash would.
-    public consuming func kill() {
-        _ = Glibc.kill(id, SIGKILL)
+    /// Whether it has not closed its output yet, which it does with its end.
+    var isRunning: Bool {
+        var state = pollfd(fd: output, events: 0, revents: 0)
+        return poll(&state, 1, 0) == 0
+    }
+
+    /// Sends it a signal and waits for its end. Without a word it ends at once, as in a crash.
+    consuming func kill(_ signal: Int32 = SIGKILL) {
+        _ = Glibc.kill(id, signal)
         _ = finish()
     }
 

@@ -14,7 +14,7 @@ extension Benchmark {
         ) { try latency($0, "latency-4", validators: 4) },
     ]
 
-    private static let transfersOfOneClient = 1000
+    static let transfersOfOneClient = 1000
 
     private static func latency(_ setting: Setting, _ name: String, validators: Int) throws -> [Figure] {
         let chain = try BenchChain.prepared(

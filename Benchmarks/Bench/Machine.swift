@@ -26,6 +26,19 @@ enum Machine {
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 
+    /// Processor time of another process and of all that it started, those that are gone included.
+    static func processorSeconds(ofFamily process: pid_t) -> Double {
+        var ticks = 0.0
+        for name in names(in: "/proc") where name.first?.isNumber == true {
+            // What stands behind the program's name in brackets: state, parent, …; the name may hold anything.
+            let fields = text("/proc/\(name)/stat").split(separator: ")").last?.split(separator: " ") ?? []
+            guard fields.count > 14, name == "\(process)" || fields[1] == "\(process)" else { continue }
+            // In user mode and in the system, itself; then the same of those whose end it has seen.
+            ticks += fields[11...14].reduce(0) { $0 + (Double($1) ?? 0) }
+        }
+        return ticks / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
     /// Bytes that this process has had written to disks; those that are still in the system's cache included.
     static var bytesWritten: Double { number("write_bytes:", in: text("/proc/self/io")) }
 
@@ -72,11 +85,13 @@ enum Machine {
         return String(line.dropFirst(name.count).drop { " \t:".contains($0) })
     }
 
-    private static func text(_ path: String) -> String {
+    /// What is in a file; empty where there is none.
+    static func text(_ path: String) -> String {
         guard let file = fopen(path, "r") else { return "" }
         defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        let count = fread(&bytes, 1, bytes.count, file)
-        return String(decoding: bytes.prefix(count), as: UTF8.self)
+        var bytes: [UInt8] = []
+        var piece = [UInt8](repeating: 0, count: 1 << 16)
+        while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece.prefix(count) }
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

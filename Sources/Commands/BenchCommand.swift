@@ -11,7 +11,8 @@ enum BenchCommand {
             Runs all benchmarks, or those that --only names, each in a process of its own, and prints the median of \
             several runs beside the floors and goals that docs/performance.md explains. Ledgers are made in --dir, \
             which must be missing, empty or from an earlier run, and are used again by the next one; ten million \
-            accounts take some gigabytes.
+            accounts take some gigabytes. Those named postgresql-… need Debian's package postgresql-15, and have a \
+            server of their own for as long as they run.
 
             With --json it prints one object a line: name, value, unit, ratio (to what is in the table), every run, \
             and `doubts`: why a figure should not be believed, such as a debug build or a busy machine.
@@ -28,7 +29,7 @@ enum BenchCommand {
             for benchmark in Benchmark.all {
                 console.answer(
                     ["name": .string(benchmark.name), "about": .string(benchmark.about)],
-                    text: "\(pad(benchmark.name, 22))\(benchmark.about)")
+                    text: "\(pad(benchmark.name, 26))\(benchmark.about)")
             }
             return .ok
         }
@@ -76,16 +77,16 @@ enum BenchCommand {
 
 /// Figures as people read them.
 private enum Table {
-    static let head = "figure                        value  unit    ratio      floor       goal  spread"
+    static let head = "figure                            value  unit    ratio      floor       goal  spread"
 
     static func row(_ figure: Figure, _ benchmark: Benchmark?) -> String {
-        var line = BenchCommand.pad(figure.name, 22) + right(Figure.text(figure.value), 13) + "  "
+        var line = BenchCommand.pad(figure.name, 26) + right(Figure.text(figure.value), 13) + "  "
         line += BenchCommand.pad(figure.unit, 4) + right(figure.ratio.map(Figure.text) ?? "", 9)
         line += right(text(benchmark?.floor), 11) + right(text(benchmark?.goal), 11)
         line += right("\(Int((figure.spread * 100).rounded())) %", 8)
         if let benchmark, let floor = benchmark.floor, floor.holds(figure) == false { line += "  BELOW THE FLOOR" }
         for detail in figure.details {
-            line += "\n    \(BenchCommand.pad(detail.name, 22))\(Figure.text(detail.value))"
+            line += "\n    \(BenchCommand.pad(detail.name, 26))\(Figure.text(detail.value))"
         }
         for doubt in figure.doubts { line += "\n    do not believe it: \(doubt)" }
         return line
