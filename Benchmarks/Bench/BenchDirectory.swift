@@ -6,6 +6,8 @@ public struct BenchDirectory: Sendable {
     public let path: String
 
     private static let marker = "lianfen-bench"
+    /// Others may pass through, since PostgreSQL runs as a user of its own, and see nothing.
+    private static let mode: mode_t = 0o751
 
     /// Takes a directory that is missing, empty or a benchmark's own.
     /// - Throws: ``BenchError`` where something else lies there, or it cannot be made.
@@ -23,7 +25,7 @@ public struct BenchDirectory: Sendable {
                     "\(path) holds something that is no benchmark's (such as \(names[0])); nothing was changed. "
                         + "Name another directory, or an empty one")
             }
-        } else if mkdir(path, 0o750) != 0 {
+        } else if mkdir(path, Self.mode) != 0 {
             throw BenchError("directory", "cannot make \(path): \(String(cString: strerror(errno)))")
         }
         guard let file = fopen("\(path)/\(Self.marker)", "a") else {

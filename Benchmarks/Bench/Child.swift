@@ -1,6 +1,7 @@
 import Glibc
 
-/// The tool itself, started again: each benchmark has a process of its own, so that none inherits another's memory.
+/// A program that was started: mostly the tool itself, since each benchmark has a process of its own, so that none
+/// inherits another's memory.
 public struct Child: ~Copyable {
     let id: pid_t
     private let output: Int32

@@ -47,7 +47,7 @@ struct PostgresPrograms: Sendable {
         throw BenchError(
             "postgresql-directory",
             "the user \(Self.user) cannot reach \(directory), because a directory above it is closed to others. Name "
-                + "one in an open directory with --dir, such as /var/tmp/lianfen-bench")
+                + "a new one in an open directory with --dir, such as /var/tmp/lianfen-bench")
     }
 
     private static func reaches(_ directory: String, _ prefix: [String]) throws(BenchError) -> Bool {
