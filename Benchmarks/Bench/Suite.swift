@@ -20,9 +20,11 @@ public struct Suite: Sendable {
             if let other = benchmark.ratioTo.flatMap({ medians[$0] }), other > 0 {
                 figures[index].ratio = figure.value / other
             }
-            // Where the machine was too busy, it was so for all.
-            if benchmark.name == Benchmark.verifyLimit.name { doubts = figure.doubts }
-            for doubt in doubts where !figure.doubts.contains(doubt) { figures[index].doubts.append(doubt) }
+            // Where the machine was too busy, it was so for all that comes after.
+            figures[index].doubts += doubts
+        }
+        if benchmark.name == Benchmark.verifyLimit.name {
+            doubts = figures.flatMap { figure in figure.doubts.map { "\(figure.name): \($0)" } }
         }
         return figures
     }
