@@ -152,7 +152,7 @@ var targets: [Target] = [
             "CrashKit", "CrashLoad", "lianfen",
         ]),
     tests("ConcurrencyTests", ["Concurrency"]),
-    tests("BenchTests", ["Bench", "JSON", "lianfen"]),
+    tests("BenchTests", ["Bench", "JSON", "Ledger", "Storage", "StorageRocksDB", "lianfen"]),
     tests("ProjectTests", []),
 ]
 

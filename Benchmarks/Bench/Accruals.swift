@@ -20,9 +20,9 @@ extension Benchmark {
 
     /// Batches of a run, and how many of them are under way at once.
     private static let batchesARun = 40
-    private static let batchesUnderWay = 8
+    static let batchesUnderWay = 8
 
-    private static func accruals(_ setting: Setting, _ name: String, accounts: Int) throws -> [Figure] {
+    static func accruals(_ setting: Setting, _ name: String, accounts: Int) throws -> [Figure] {
         let chain = try ledger(of: accounts, setting)
         return try chain.running { running in
             let size = Machine.bytes(under: chain.path)
@@ -38,11 +38,13 @@ extension Benchmark {
     }
 
     /// A ledger of so many accounts without a key.
-    static func ledger(of accounts: Int, _ setting: Setting) throws -> BenchChain {
-        try BenchChain.prepared("accounts-\(accounts)", in: setting.directory, accounts: accounts)
+    static func ledger(of accounts: Int, _ setting: Setting, kept: Bool? = nil) throws -> BenchChain {
+        try BenchChain.prepared(ledgerName(accounts), in: setting.directory, accounts: accounts, kept: kept)
     }
 
-    /// Batches whose orders nobody has used before.
+    static func ledgerName(_ accounts: Int) -> String { "accounts-\(accounts)" }
+
+    /// Batches whose orders nobody has used before, made on all cores.
     static func accrualBatches(
         _ chain: BenchChain, count: Int, lines: Int, accounts: Int, run: Int
     ) -> [[UInt8]] {
@@ -51,16 +53,21 @@ extension Benchmark {
         return inParallel(count: count) { range, part in
             var numbers = Numbers(seed: UInt64(run) << 32 | UInt64(part) << 24 | 0xACC)
             return range.map { batch in
-                let lines = (0..<lines).map { line in
-                    AccrualLine(
-                        account: BenchChain.account(Int.random(in: 0..<accounts, using: &numbers)),
-                        key: NaturalKey(
-                            source: BenchChain.source, order: Array("\(first)-\(batch)".utf8), line: UInt32(line)),
-                        amount: UInt64.random(in: 1...1000, using: &numbers))
-                }
-                return chain.encoded(
-                    [.accrue(AccrueList(unit: BenchChain.unit, lines: lines))], by: BenchChain.issuer)
+                accrualBatch(chain, order: "\(first)-\(batch)", lines: lines, accounts: accounts, &numbers)
             }
         }
+    }
+
+    /// A batch of an order of so many lines, each for an account of its own drawing.
+    static func accrualBatch(
+        _ chain: BenchChain, order: String, lines: Int, accounts: Int, _ numbers: inout Numbers
+    ) -> [UInt8] {
+        let lines = (0..<lines).map { line in
+            AccrualLine(
+                account: BenchChain.account(Int.random(in: 0..<accounts, using: &numbers)),
+                key: NaturalKey(source: BenchChain.source, order: Array(order.utf8), line: UInt32(line)),
+                amount: UInt64.random(in: 1...1000, using: &numbers))
+        }
+        return chain.encoded([.accrue(AccrueList(unit: BenchChain.unit, lines: lines))], by: BenchChain.issuer)
     }
 }

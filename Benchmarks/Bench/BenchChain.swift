@@ -38,13 +38,16 @@ struct BenchChain: Sendable {
 
     /// Finds a ledger, or makes one. Small ones are made anew each time, since a ledger with more history is another
     /// ledger; large ones take long to make, and are used again.
-    /// - Parameter accounts: opened without a key, beside the ``holders`` where those are wanted.
+    /// - Parameters:
+    ///   - accounts: opened without a key, beside the ``holders`` where those are wanted.
+    ///   - kept: whether it is used again, where that does not follow from its size.
     static func prepared(
-        _ name: String, in directory: BenchDirectory, validators: Int = 1, holders: Int = 0, accounts: Int = 0
+        _ name: String, in directory: BenchDirectory, validators: Int = 1, holders: Int = 0, accounts: Int = 0,
+        kept: Bool? = nil
     ) throws -> BenchChain {
         let path = directory.ledger(name)
-        if accounts < keptFrom || access("\(path)/ready", R_OK) != 0 {
-            directory.remove(name)
+        if !(kept ?? (accounts >= keptFrom)) || access("\(path)/ready", R_OK) != 0 {
+            try directory.remake(name)
             try make(path, validators: validators, holders: holders, accounts: accounts)
             // Written last: a ledger whose making was cut short is made anew.
             try write([], to: "\(path)/ready")
@@ -61,9 +64,6 @@ struct BenchChain: Sendable {
     }
 
     private static func make(_ path: String, validators: Int, holders: Int, accounts: Int) throws {
-        guard mkdir(path, 0o750) == 0 else {
-            throw BenchError("directory", "cannot make \(path): \(String(cString: strerror(errno)))")
-        }
         var parameters = Parameters()
         parameters.openingsPerMinuteMax = .max
         let genesis = Genesis(
@@ -189,6 +189,17 @@ struct BenchChain: Sendable {
             return Machine.seconds(since: start)
         }
 
+        /// Hands over one transaction after the other, as a client who waits for each.
+        /// - Returns: the nanoseconds that each took to be certified.
+        func timesOfEach(_ envelopes: [[UInt8]]) throws -> [UInt64] {
+            try envelopes.map { envelope in
+                let start = Machine.now()
+                let answer = node.submit(try Transaction(envelope: envelope))
+                if let fault = Self.fault(answer) { throw fault }
+                return Machine.now() - start
+            }
+        }
+
         /// Why an answer is not what the load expects: everything in it can be done.
         static func fault(_ answer: Answer) -> BenchError? {
             guard case .receipt(let receipt, _) = answer else {
@@ -201,13 +212,14 @@ struct BenchChain: Sendable {
         }
     }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws(BenchError) {
+    static func write(_ bytes: [UInt8], to path: String) throws(BenchError) {
         guard let file = fopen(path, "w"), fwrite(bytes, 1, bytes.count, file) == bytes.count, fclose(file) == 0 else {
             throw BenchError("directory", "cannot write \(path): \(String(cString: strerror(errno)))")
         }
     }
 
-    private static func read(_ path: String) throws(BenchError) -> [UInt8] {
+    /// The first 64 KiB of a file.
+    static func read(_ path: String) throws(BenchError) -> [UInt8] {
         guard let file = fopen(path, "r") else {
             throw BenchError("directory", "cannot read \(path): \(String(cString: strerror(errno)))")
         }

@@ -37,6 +37,28 @@ public struct BenchDirectory: Sendable {
     /// The path of a ledger in it.
     func ledger(_ name: String) -> String { "\(path)/\(name)" }
 
+    /// Makes an empty one, in the place of what was there under its name.
+    @discardableResult
+    func remake(_ name: String) throws(BenchError) -> String {
+        remove(name)
+        let path = ledger(name)
+        guard mkdir(path, 0o750) == 0 else {
+            throw BenchError("directory", "cannot make \(path): \(String(cString: strerror(errno)))")
+        }
+        return path
+    }
+
+    /// Makes sure that there is room before hours of work end at a full disk. What earlier runs left here counts as
+    /// room, since it is used again or removed.
+    public func require(bytes: Double) throws(BenchError) {
+        let room = Machine.bytesFree(at: path) + Machine.bytes(under: path)
+        guard room < bytes else { return }
+        throw BenchError(
+            "room-missing",
+            "the disk of \(path) has room for \(Figure.text(room / 1e9)) GB, and these benchmarks write up to "
+                + "\(Figure.text(bytes / 1e9)) GB; free some space, name another directory, or leave out what is large")
+    }
+
     /// Removes a ledger of ours, all of it.
     func remove(_ name: String) { Self.remove(tree: ledger(name)) }
 

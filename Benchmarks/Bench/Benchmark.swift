@@ -8,7 +8,17 @@ public struct Benchmark: Sendable {
     /// What the project promises at the least, and what it strives for.
     public let floor: Bound?
     public let goal: Bound?
+    /// For a point of a curve: how many accounts or lines it is for. 0 of everything else.
+    public let size: Int
+    /// What it leaves on the disk, where that is much.
+    let ledger: Ledger?
     let run: @Sendable (Setting) throws -> [Figure]
+
+    /// A ledger that several benchmarks may share, and the most that it takes up while one of them works on it.
+    struct Ledger: Sendable {
+        let name: String
+        let bytes: Double
+    }
 
     public enum Bound: Sendable {
         case atLeast(Double)
@@ -49,13 +59,15 @@ public struct Benchmark: Sendable {
 
     init(
         _ name: String, _ about: String, ratioTo: String? = nil, floor: Bound? = nil, goal: Bound? = nil,
-        run: @escaping @Sendable (Setting) throws -> [Figure]
+        size: Int = 0, ledger: Ledger? = nil, run: @escaping @Sendable (Setting) throws -> [Figure]
     ) {
         self.name = name
         self.about = about
         self.ratioTo = ratioTo
         self.floor = floor
         self.goal = goal
+        self.size = size
+        self.ledger = ledger
         self.run = run
     }
 
@@ -74,5 +86,15 @@ public struct Benchmark: Sendable {
     }
 
     /// All of them, in the order in which they are run.
-    public static let all: [Benchmark] = [verifyLimit] + transfers + accruals + latencies + http + openings + postgres
+    public static let all: [Benchmark] = [verifyLimit] + transfers + accruals + latencies + http + imports + openings
+        + postgres
+
+    /// Points of the curves of growth, those of a curve one after the other from the smallest on.
+    public static let growth: [Benchmark] = accountsGrowth + historyGrowth + batchGrowth
+
+    /// The most that large ledgers of these take up on the disk together.
+    public static func bytesOnDisk(_ benchmarks: [Benchmark]) -> Double {
+        let ledgers = benchmarks.compactMap(\.ledger).map { ($0.name, $0.bytes) }
+        return Dictionary(ledgers, uniquingKeysWith: max).values.reduce(0, +)
+    }
 }

@@ -6,8 +6,9 @@ public struct Child: ~Copyable {
     let id: pid_t
     private let output: Int32
 
-    /// Starts a program; its output comes here, its errors go where ours go.
-    public init(_ program: String, _ arguments: [String]) throws(BenchError) {
+    /// Starts a program; its output comes here.
+    /// - Parameter errors: the file that its errors go to; where ours go, if none is named.
+    public init(_ program: String, _ arguments: [String], errors: String? = nil) throws(BenchError) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw Self.failure("cannot make a pipe") }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -15,6 +16,9 @@ public struct Child: ~Copyable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
+        if let errors {
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, O_WRONLY | O_CREAT | O_TRUNC, 0o640)
+        }
         var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
         defer { for word in words { free(word) } }
         words.append(nil)

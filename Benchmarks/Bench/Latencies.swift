@@ -27,12 +27,7 @@ extension Benchmark {
                 signedTransfers(chain, count: transfersOfOneClient, run: run, draw: .uniform)
             }) { load in
                 let begin = Machine.now()
-                let times = try load.map { envelope in
-                    let start = Machine.now()
-                    let answer = running.node.submit(try Transaction(envelope: envelope))
-                    if let fault = BenchChain.Running.fault(answer) { throw fault }
-                    return Machine.now() - start
-                }
+                let times = try running.timesOfEach(load)
                 rates.append(Double(load.count) / Machine.seconds(since: begin))
                 all += times
                 return Statistics.quantile(0.99, ofSorted: times.map { Double($0) / 1e6 }.sorted())

@@ -2,7 +2,7 @@ import Concurrency
 import Glibc
 
 /// Time and room, as the system counts them.
-enum Machine {
+public enum Machine {
     /// Nanoseconds of a clock that never jumps.
     static func now() -> UInt64 {
         var time = timespec()
@@ -55,6 +55,13 @@ enum Machine {
         return total
     }
 
+    /// Bytes that an ordinary user may still write on the disk of a path.
+    static func bytesFree(at path: String) -> Double {
+        var status = statvfs()
+        guard statvfs(path, &status) == 0 else { return 0 }
+        return Double(status.f_bavail) * Double(status.f_frsize)
+    }
+
     static func names(in directory: String) -> [String] {
         guard let handle = opendir(directory) else { return [] }
         defer { closedir(handle) }
@@ -69,7 +76,7 @@ enum Machine {
     }
 
     /// The processor's name, the number of its cores that may be used, and the memory, for the head of a table.
-    static var description: String {
+    public static var description: String {
         let model = line("model name", in: text("/proc/cpuinfo"))
         let gigabytes = number("MemTotal:", in: text("/proc/meminfo")) / 1e6
         return "\(model), \(processorCount()) cores, \(Int(gigabytes.rounded())) GB"

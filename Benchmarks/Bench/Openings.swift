@@ -63,10 +63,10 @@ extension Benchmark {
 
     private static let loadMilliseconds: UInt64 = 12_000
 
-    private static func pause(milliseconds: UInt64) { _ = Waiter<Void>().wait(within: milliseconds) }
+    static func pause(milliseconds: UInt64) { _ = Waiter<Void>().wait(within: milliseconds) }
 
     /// From nothing to a node that answers.
-    private static func secondsToOpen(_ chain: BenchChain) throws -> Double {
+    static func secondsToOpen(_ chain: BenchChain) throws -> Double {
         let start = Machine.now()
         return try chain.running { running in
             _ = running.node.status

@@ -3,7 +3,7 @@ import Crypto
 
 extension Benchmark {
     /// What no ledger that checks signatures with this library can exceed on this machine.
-    static let verifyLimit = Benchmark(
+    public static let verifyLimit = Benchmark(
         "verify-limit", "raw Ed25519 verifications a second on all cores, 200-byte messages"
     ) { setting in
         let cores = processorCount()

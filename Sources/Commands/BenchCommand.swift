@@ -14,36 +14,50 @@ enum BenchCommand {
             accounts take some gigabytes. Those named postgresql-… need Debian's package postgresql-15, and have a \
             server of their own for as long as they run.
 
+            With --growth it measures how cost grows instead: with accounts (10 thousand to 10 million), with history \
+            (1 to 50 million accrued lines) and with the size of a batch (1 to 8,190 lines). That is half an hour on \
+            two cores and up to 17 GB; --largest leaves points out.
+
             With --json it prints one object a line: name, value, unit, ratio (to what is in the table), every run, \
             and `doubts`: why a figure should not be believed, such as a debug build or a busy machine.
             """,
         options: [
             .path("dir", placeholder: "DIR", .fallback("lianfen-bench"), help: "where ledgers are made and kept"),
-            .choice("only", of: Benchmark.all.map(\.name), .repeated, help: "run this one; may be given several times"),
+            .choice(
+                "only", of: (Benchmark.all + Benchmark.growth).map(\.name), .repeated,
+                help: "run this one; may be given several times"),
             .integer("runs", in: 1...1000, .fallback("5"), help: "measured runs, after one that warms up"),
+            .flag("growth", help: "measure the points of the curves in docs/performance.md"),
+            .integer(
+                "largest", in: 1...Int.max, help: "leave out points of more accounts, accrued lines or lines a batch"),
+            .flag("machine", help: "say what machine this is, and measure nothing"),
             .flag("list", help: "say what there is, and measure nothing"),
             .flag("in-process", help: "measure here, and print what another call of this command reads"),
         ]
     ) { parsed, console in
+        if parsed.flag("machine") {
+            console.answer(["machine": .string(Machine.description)], text: Machine.description)
+            return .ok
+        }
+        let benchmarks = chosen(parsed)
         if parsed.flag("list") {
-            for benchmark in Benchmark.all {
+            for benchmark in benchmarks {
                 console.answer(
                     ["name": .string(benchmark.name), "about": .string(benchmark.about)],
                     text: "\(pad(benchmark.name, 26))\(benchmark.about)")
             }
             return .ok
         }
-        let wanted = parsed.texts("only")
         let path = parsed.requiredText("dir")
         let runs = parsed.requiredNumber("runs")
         let setting = Benchmark.Setting(directory: try BenchDirectory(path), runs: runs, tool: tool)
-        let benchmarks = Benchmark.all.filter { wanted.isEmpty || wanted.contains($0.name) }
         if parsed.flag("in-process") {
             for benchmark in benchmarks {
                 for figure in try benchmark.measure(setting) { console.pass(figure.line) }
             }
             return .ok
         }
+        try setting.directory.require(bytes: Benchmark.bytesOnDisk(benchmarks))
         if !parsed.json { console.pass(Table.head) }
         var suite = Suite(setting)
         var missed = 0
@@ -61,6 +75,16 @@ enum BenchCommand {
         }
         if missed > 0 { console.note("\(Counted.text(missed, "figure")) below the floor.") }
         return .ok
+    }
+
+    /// What the command line asks for, in the order in which it is measured.
+    private static func chosen(_ parsed: Parsed) -> [Benchmark] {
+        let wanted = parsed.texts("only")
+        let largest = parsed.number("largest") ?? .max
+        // How fast the machine is stands at the head of the curves too.
+        let offered = parsed.flag("growth") ? [Benchmark.verifyLimit] + Benchmark.growth : Benchmark.all
+        let named = (Benchmark.all + Benchmark.growth).filter { wanted.contains($0.name) }
+        return (wanted.isEmpty ? offered : named).filter { $0.size <= largest }
     }
 
     /// This program.

@@ -35,6 +35,16 @@ import Testing
         }
     }
 
+    @Test func roomIsLookedForBeforeAnythingBegins() throws {
+        try withTemporaryDirectory { root in
+            let directory = try BenchDirectory(root.appendingPathComponent("bench").path)
+            try directory.require(bytes: 1)
+            let error = #expect(throws: BenchError.self) { try directory.require(bytes: 1e18) }
+            #expect(error?.code == "room-missing")
+            #expect(error?.description.contains("write up to 1000000000 GB") == true)
+        }
+    }
+
     @Test func aDirectoryThatCannotBeMadeIsSaid() {
         let error = #expect(throws: BenchError.self) { try BenchDirectory("/proc/nothing/bench") }
         #expect(error?.description.contains("cannot make /proc/nothing/bench") == true)

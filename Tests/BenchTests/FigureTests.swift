@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func namesOfBenchmarksAreUniqueAndRatiosLeadToEarlierOnes() {
-        let names = Benchmark.all.map(\.name)
+        let names = (Benchmark.all + Benchmark.growth).map(\.name)
         #expect(Set(names).count == names.count)
         for (index, benchmark) in Benchmark.all.enumerated() {
             if let other = benchmark.ratioTo { #expect(names[..<index].contains(other), "\(benchmark.name)") }

@@ -34,6 +34,17 @@ import Testing
         }
     }
 
+    @Test func curvesAreOfferedPointByPoint() throws {
+        let (lines, code) = try run("bench", "--growth", "--largest", "1000", "--list")
+        #expect(code == 0)
+        let names = lines.map { $0.prefix { $0 != " " } }
+        #expect(
+            names == ["verify-limit", "growth-batch-1", "growth-batch-10", "growth-batch-100", "growth-batch-1000"])
+        let (machine, machineCode) = try run("bench", "--machine", "--json")
+        #expect(machineCode == 0)
+        #expect(machine.count == 1 && machine[0].hasPrefix(#"{"machine":""#) && machine[0].contains(" cores, "))
+    }
+
     /// Transfers and batches on a small scale, end to end.
     @Test func aLedgerTakesItsLoad() throws {
         try withTemporaryDirectory { root in

@@ -1,0 +1,285 @@
+import Concurrency
+
+/// A store in front of another, which lets unsynced batches wait in memory and writes them down together: a row that
+/// many blocks change is written once, and all rows in order of key, which costs the store behind a fraction of what
+/// rows in disorder cost it.
+///
+/// What waits is read as if it were written. A synced batch goes to the store behind at once, and so may be stable
+/// before batches that came earlier. A crash takes back what waits: whole batches, the newest ones. That is what the
+/// ``Store``'s contract lets tables do, since blocks above their height are executed again.
+public final class WriteBehindStore: Store {
+    /// How much may wait. Bounds memory, and what is executed again after a crash.
+    public struct Limits: Sendable {
+        public var rowsMax = 1 << 16
+        public var bytesMax = 32 << 20
+
+        public init() {}
+    }
+
+    private struct Waiting: Sendable {
+        /// Rows that no write has begun with.
+        var fresh = WaitingRows()
+        /// Rows that are being written. They stay until they can be read behind.
+        var leaving = WaitingRows()
+        /// How often rows have begun to leave.
+        var departures = 0
+        var isClosed = false
+
+        func row(_ column: Column, _ key: [UInt8]) -> WaitingRows.Row? {
+            fresh.row(column, key) ?? leaving.row(column, key)
+        }
+    }
+
+    private let behind: any Store
+    private let limits: Limits
+    private let waiting = Locked(Waiting())
+    /// One write of waiting rows at a time.
+    private let writing = Locked(())
+
+    public init(_ behind: any Store, limits: Limits = Limits()) {
+        self.behind = behind
+        self.limits = limits
+    }
+
+    // MARK: Reading
+
+    public func get(_ column: Column, _ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        if let row = waiting.withLock({ $0.row(column, key) }) { return row.value }
+        return try behind.get(column, key)
+    }
+
+    public func getMany(_ column: Column, _ keys: [[UInt8]]) throws(StorageError) -> [[UInt8]?] {
+        let rows = waiting.withLock { waiting in keys.map { waiting.row(column, $0) } }
+        let missing = rows.indices.filter { rows[$0] == nil }
+        var values = rows.map { $0?.value }
+        for (index, value) in zip(missing, try behind.getMany(column, missing.map { keys[$0] })) {
+            values[index] = value
+        }
+        return values
+    }
+
+    public func scan(
+        _ column: Column, from start: [UInt8]?, descending: Bool, _ body: ([UInt8], [UInt8]) -> Bool
+    ) throws(StorageError) {
+        try merge(column, from: start, descending: descending, where: { _ in true }, body)
+    }
+
+    public func scan(
+        _ column: Column, prefix: [UInt8], _ body: ([UInt8], [UInt8]) -> Bool
+    ) throws(StorageError) {
+        try merge(column, from: prefix, descending: false, where: { $0.starts(with: prefix) }) { key, value in
+            key.starts(with: prefix) && body(key, value)
+        }
+    }
+
+    /// Visits rows that wait and rows behind in one order.
+    /// - Parameter isWanted: which of the rows that wait are worth putting in order, by their keys.
+    private func merge(
+        _ column: Column, from start: [UInt8]?, descending: Bool, where isWanted: ([UInt8]) -> Bool,
+        _ body: ([UInt8], [UInt8]) -> Bool
+    ) throws(StorageError) {
+        func precedes(_ one: [UInt8], _ other: [UInt8]) -> Bool {
+            descending ? other.lexicographicallyPrecedes(one) : one.lexicographicallyPrecedes(other)
+        }
+        var isOver = false
+        while !isOver {
+            let (departures, found) = waiting.withLock { waiting in
+                (
+                    waiting.departures,
+                    waiting.leaving.rows(column, where: isWanted) + waiting.fresh.rows(column, where: isWanted)
+                )
+            }
+            let rows = WaitingRows.newest(of: found.filter { row in start.map { !precedes(row.key, $0) } ?? true })
+            var next = descending ? rows.reversed() : rows
+            next.reverse()
+            // Rows that left since, and newer ones with them, may be seen behind: then all is looked at anew, as long
+            // as nothing was shown.
+            var isCurrent: Bool { waiting.withLock { $0.departures == departures } }
+            var hasBegun = false
+            var isStopped = false
+            /// Shows rows that wait, up to a key.
+            func showWaiting(before key: [UInt8]?) {
+                while !isStopped, let row = next.last, key.map({ precedes(row.key, $0) }) ?? true {
+                    next.removeLast()
+                    if let value = row.value { isStopped = !body(row.key, value) }
+                }
+            }
+            try behind.scan(column, from: start, descending: descending) { key, value in
+                if !hasBegun, !isCurrent { return false }
+                hasBegun = true
+                showWaiting(before: key)
+                if isStopped { return false }
+                if let row = next.last, row.key == key {
+                    next.removeLast()
+                    if let value = row.value { isStopped = !body(key, value) }
+                } else {
+                    isStopped = !body(key, value)
+                }
+                return !isStopped
+            }
+            if hasBegun || isCurrent {
+                showWaiting(before: nil)
+                isOver = true
+            }
+        }
+    }
+
+    // MARK: Writing
+
+    /// - Throws: ``StorageError`` also where rows that waited cannot be written. They are still read here then, and are
+    ///   lost at the close unless a later write succeeds.
+    public func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) {
+        if synced {
+            // What waits must not come after what is newer.
+            if waiting.withLock({ $0.fresh.holdAny(of: batch) || $0.leaving.holdAny(of: batch) }) { try writeDown() }
+            return try behind.write(batch, synced: true)
+        }
+        let (isClosed, isFull) = waiting.withLock { waiting in
+            if waiting.isClosed { return (true, false) }
+            waiting.fresh.apply(batch)
+            return (false, waiting.fresh.count >= limits.rowsMax || waiting.fresh.byteCount >= limits.bytesMax)
+        }
+        // The store behind says what is wrong.
+        if isClosed { return try behind.write(batch, synced: false) }
+        if isFull { try writeDown() }
+    }
+
+    public func writeDown() throws(StorageError) {
+        try writing.withLock { (_) throws(StorageError) in
+            let leaving = waiting.withLock { waiting in
+                // Where the last write failed, its rows leave with the newer ones.
+                if waiting.leaving.isEmpty {
+                    swap(&waiting.leaving, &waiting.fresh)
+                } else {
+                    waiting.leaving.apply(waiting.fresh.batch)
+                    waiting.fresh = WaitingRows()
+                }
+                waiting.departures += 1
+                return waiting.leaving
+            }
+            if leaving.isEmpty { return }
+            try behind.write(leaving.batch, synced: false)
+            waiting.withLock { $0.leaving = WaitingRows() }
+        }
+    }
+
+    public func close() {
+        waiting.withLock { $0.isClosed = true }
+        try? writeDown()
+        waiting.withLock { waiting in
+            waiting.fresh = WaitingRows()
+            waiting.leaving = WaitingRows()
+        }
+        behind.close()
+    }
+}
+
+/// Rows by column and key, each as the newest batch left it.
+struct WaitingRows: Sendable {
+    struct Row: Sendable {
+        let key: [UInt8]
+        /// None: the row was deleted.
+        var value: [UInt8]?
+    }
+
+    private struct Name: Hashable {
+        let bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+    }
+
+    private struct Rows: Sendable {
+        var rows: [Row] = []
+        var places: [Name: Int] = [:]
+    }
+
+    private var columns: [Column: Rows] = [:]
+    private(set) var count = 0
+    /// Keys and values.
+    private(set) var byteCount = 0
+
+    var isEmpty: Bool { count == 0 }
+
+    func row(_ column: Column, _ key: [UInt8]) -> Row? {
+        guard let rows = columns[column], let place = rows.places[Name(bytes: key)] else { return nil }
+        return rows.rows[place]
+    }
+
+    /// Rows of a column, in no particular order.
+    func rows(_ column: Column, where isWanted: ([UInt8]) -> Bool) -> [Row] {
+        columns[column]?.rows.filter { isWanted($0.key) } ?? []
+    }
+
+    func holdAny(of batch: WriteBatch) -> Bool {
+        batch.changes.contains { columns[$0.column]?.places[Name(bytes: $0.key)] != nil }
+    }
+
+    mutating func apply(_ batch: WriteBatch) {
+        var rows = Rows()
+        var column: Column?
+        for change in batch.changes {
+            if change.column != column {
+                if let column { columns[column] = rows }
+                // Taken out while it is changed, so that there is one reference to it.
+                rows = columns.removeValue(forKey: change.column) ?? Rows()
+                column = change.column
+            }
+            switch change {
+            case .put(_, let key, let value): put(Row(key: key, value: value), in: &rows)
+            case .delete(_, let key): put(Row(key: key, value: nil), in: &rows)
+            }
+        }
+        if let column { columns[column] = rows }
+    }
+
+    private mutating func put(_ row: Row, in rows: inout Rows) {
+        if let place = rows.places[Name(bytes: row.key)] {
+            byteCount += (row.value?.count ?? 0) - (rows.rows[place].value?.count ?? 0)
+            rows.rows[place].value = row.value
+        } else {
+            rows.places[Name(bytes: row.key)] = rows.rows.count
+            rows.rows.append(row)
+            count += 1
+            byteCount += row.key.count + (row.value?.count ?? 0)
+        }
+    }
+
+    /// All rows as changes, column by column in ascending order of key.
+    var batch: WriteBatch {
+        var batch = WriteBatch()
+        for column in Column.allCases {
+            for row in Self.newest(of: columns[column]?.rows ?? []) {
+                if let value = row.value {
+                    batch.put(column, row.key, value)
+                } else {
+                    batch.delete(column, row.key)
+                }
+            }
+        }
+        return batch
+    }
+
+    /// Rows in ascending order of key; of several with the same key the last.
+    static func newest(of rows: [Row]) -> [Row] {
+        // By the keys' first bytes as numbers, which lie side by side; the keys themselves lie about in memory.
+        let order = rows.indices.map { (front: front(rows[$0].key), index: $0) }.sorted { one, other in
+            if one.front != other.front { return one.front < other.front }
+            let (key, otherKey) = (rows[one.index].key, rows[other.index].key)
+            return key == otherKey ? one.index < other.index : key.lexicographicallyPrecedes(otherKey)
+        }
+        var newest: [Row] = []
+        newest.reserveCapacity(order.count)
+        for (_, index) in order {
+            if newest.last?.key == rows[index].key { newest.removeLast() }
+            newest.append(rows[index])
+        }
+        return newest
+    }
+
+    /// The first 8 bytes, with zeros behind a shorter key.
+    private static func front(_ key: [UInt8]) -> UInt64 {
+        var front: UInt64 = 0
+        for index in 0..<8 { front = front << 8 | (index < key.count ? UInt64(key[index]) : 0) }
+        return front
+    }
+}
