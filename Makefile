@@ -11,10 +11,11 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
-.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load bench clean
+.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load bench bench-growth \
+	clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what Debian has to bring along
 	@scripts/setup
@@ -75,6 +76,15 @@ bench: release ## measure the ledger on this machine, and PostgreSQL beside it: 
 	@scripts/setup postgresql-15
 	@exec .build/release/lianfen bench --dir '$(or $(DIR),.build/bench)' $(if $(RUNS),--runs '$(RUNS)') \
 	    $(foreach name,$(ONLY),--only '$(name)')
+
+bench-growth: release ## measure how cost grows, and draw docs/performance.md: LARGEST=N, RUNS=5, NOTE=TEXT, DIR=DIR
+	@scripts/setup python3-matplotlib
+	@# What is measured is what is here now; half an hour later it may be something else.
+	@commit=$$(git describe --always --dirty); tool=.build/release/lianfen; \
+	$$tool bench --growth --json --dir '$(or $(DIR),.build/bench)' $(if $(RUNS),--runs '$(RUNS)') \
+	    $(if $(LARGEST),--largest '$(LARGEST)') >.build/growth.jsonl; \
+	$(PYTHON) scripts/draw-growth --measured .build/growth.jsonl --machine "$$($$tool bench --machine)" \
+	    --commit "$$commit" $(if $(LARGEST),--largest '$(LARGEST)') $(if $(NOTE),--note '$(NOTE)')
 
 clean: ## remove everything that was built
 	@rm -rf .build .build-fuzz .build-thread
