@@ -44,7 +44,7 @@ var targets: [Target] = [
 
     // Seams and their drivers.
     library("Concurrency"),
-    library("Storage", ["Concurrency"]),
+    library("Storage", ["Canonical", "Concurrency"]),
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
     library("Ordering", ["Concurrency"]),
     library("SQLite", ["CSQLite"], settings: driver),
@@ -96,7 +96,7 @@ var targets: [Target] = [
     tests("LedgerTests", ["Canonical", "Crypto", "Ledger"]),
     tests("ChainTests", ["Canonical", "Crypto", "Ledger", "Chain"]),
     tests("WireTests", ["Canonical", "Crypto", "JSON", "Ledger", "Chain", "Wire"]),
-    tests("StorageTests", ["Storage", "StorageRocksDB"]),
+    tests("StorageTests", ["Concurrency", "Storage", "StorageRocksDB"]),
     tests(
         "NodeTests",
         [

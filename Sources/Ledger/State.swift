@@ -78,6 +78,9 @@ struct ReplayWindow: Sendable {
     private struct SenderNonce: Hashable, Sendable {
         let sender: Party
         let nonce: UInt64
+
+        /// Nonces may be drawn or counted: both spread over the last bits.
+        var part: Int { Int(truncatingIfNeeded: nonce & 0xFF) }
     }
 
     private struct Burnt: Sendable {
@@ -93,7 +96,8 @@ struct ReplayWindow: Sendable {
         var last: UInt64 = 0
     }
 
-    private var rows: [SenderNonce: Burnt] = [:]
+    /// In parts, so that one that must grow does not hold up a block for long: a busy window has millions of rows.
+    private var parts = [[SenderNonce: Burnt]](repeating: [:], count: 256)
     /// Ascending by height; those before `first` have left.
     private var blocks: [Block] = []
     private var first = 0
@@ -102,14 +106,15 @@ struct ReplayWindow: Sendable {
 
     /// The row of a nonce that is burnt at a time: one whose `validUntil` has passed counts no more.
     func get(sender: Party, nonce: UInt64, at time: UInt64) -> Replay? {
-        guard let there = rows[SenderNonce(sender: sender, nonce: nonce)], there.validUntil >= time else { return nil }
+        let name = SenderNonce(sender: sender, nonce: nonce)
+        guard let there = parts[name.part][name], there.validUntil >= time else { return nil }
         return there.row
     }
 
     /// Rows come in ascending order of height.
     mutating func load(_ key: ReplayKey, _ row: Replay) {
         let name = SenderNonce(sender: key.sender, nonce: key.nonce)
-        rows[name] = Burnt(row: row, validUntil: key.validUntil)
+        parts[name.part][name] = Burnt(row: row, validUntil: key.validUntil)
         if blocks.last?.height != row.place.height { blocks.append(Block(height: row.place.height)) }
         let newest = blocks.count - 1
         blocks[newest].keys.append(name)
@@ -126,7 +131,9 @@ struct ReplayWindow: Sendable {
         while first < blocks.count, blocks[first].last < time {
             let block = blocks[first]
             // Whoever burnt the same nonce again, after its time, burnt it in a later block.
-            for key in block.keys where rows[key]?.row.place.height == block.height { rows[key] = nil }
+            for key in block.keys where parts[key.part][key]?.row.place.height == block.height {
+                parts[key.part][key] = nil
+            }
             left.append(block.height)
             first += 1
         }

@@ -95,17 +95,19 @@ extension Holding: TableRow {
 /// One table of rows that change: what was read or written of it, over what is stored.
 struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     private struct Slot: Sendable {
+        let key: Key
         var row: Row?
         /// Height of the newest block that changed it; 0 where none did since it was read.
         var changedAt: UInt64
     }
 
     let table: Table
-    private var slots: [Key: Slot] = [:]
-    /// Keys changed by the block in hand, once each.
-    private var changed: [Key] = []
+    private var places: [Key: Int] = [:]
+    private var slots: [Slot] = []
+    /// Places of rows changed by the block in hand, once each.
+    private var changed: [Int] = []
     /// What rows were before, newest last, while a transaction may still have to be taken back.
-    private var undo: [(key: Key, row: Row?)] = []
+    private var undo: [(place: Int, row: Row?)] = []
     /// Rows that were read before their turn, as they are stored.
     var ahead: [Key: Row?] = [:]
     /// Rows that the block in hand asked for, and those of them that were not in memory.
@@ -124,32 +126,38 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     /// Rows in memory, those known to be absent too.
     var count: Int { slots.count }
 
-    private mutating func index(of key: Key, _ load: Loading) -> Dictionary<Key, Slot>.Index {
+    private mutating func place(of key: Key, _ load: Loading) -> Int {
         asked += 1
-        if let index = slots.index(forKey: key) { return index }
+        if let place = places[key] { return place }
         missed += 1
-        slots[key] = Slot(row: ahead[key] ?? load.row(table, key.keyBytes), changedAt: 0)
-        return slots.index(forKey: key)!
+        places[key] = slots.count
+        slots.append(Slot(key: key, row: ahead[key] ?? load.row(table, key.keyBytes), changedAt: 0))
+        return slots.count - 1
     }
 
-    mutating func get(_ key: Key, _ load: Loading) -> Row? { slots.values[index(of: key, load)].row }
+    mutating func get(_ key: Key, _ load: Loading) -> Row? { slots[place(of: key, load)].row }
+
+    /// Looks at a row without a copy of it.
+    mutating func look<R>(_ key: Key, _ load: Loading, _ body: (Row?) -> R) -> R {
+        body(slots[place(of: key, load)].row)
+    }
 
     /// Changes a row in place.
     mutating func modify<R>(_ key: Key, _ load: Loading, _ body: (inout Row?) -> R) -> R {
-        let index = index(of: key, load)
-        if load.journals { undo.append((key, slots.values[index].row)) }
-        if slots.values[index].changedAt != load.height {
-            slots.values[index].changedAt = load.height
-            changed.append(key)
+        let place = place(of: key, load)
+        if load.journals { undo.append((place, slots[place].row)) }
+        if slots[place].changedAt != load.height {
+            slots[place].changedAt = load.height
+            changed.append(place)
         }
-        return body(&slots.values[index].row)
+        return body(&slots[place].row)
     }
 
     mutating func put(_ key: Key, _ row: Row?, _ load: Loading) { modify(key, load) { $0 = row } }
 
     /// Takes back everything since the journal began.
     mutating func rollBack() {
-        for (key, row) in undo.reversed() { slots[key]!.row = row }
+        for (place, row) in undo.reversed() { slots[place].row = row }
         undo.removeAll(keepingCapacity: true)
     }
 
@@ -157,8 +165,8 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
 
     /// Rows as the block in hand leaves them.
     func forEachChanged(_ body: (Row) -> Void) {
-        for key in changed {
-            if let row = slots[key]!.row { body(row) }
+        for place in changed {
+            if let row = slots[place].row { body(row) }
         }
     }
 
@@ -167,17 +175,20 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     mutating func drain() -> TableChanges {
         var rows: [TableChanges.Row] = []
         rows.reserveCapacity(changed.count)
-        for key in changed {
-            let row = slots[key]!.row
-            rows.append(.init(key: key.keyBytes, value: row?.canonicalBytes, leafContent: row?.leafContent))
+        for place in changed {
+            let row = slots[place].row
+            rows.append(
+                .init(key: slots[place].key.keyBytes, value: row?.canonicalBytes, leafContent: row?.leafContent))
         }
         changed.removeAll(keepingCapacity: true)
-        return TableChanges(table: table, rows: TableChanges.ascending(rows))
+        return TableChanges(table: table, rows: KeyOrder.ascending(rows, by: \.key))
     }
 
     /// Forgets rows that are stored as they are, once there are more than `max` of them.
     mutating func trim(stored height: UInt64, max: Int) {
-        if slots.count > max { slots = slots.filter { $0.value.changedAt > height } }
+        if slots.count <= max { return }
+        slots = slots.filter { $0.changedAt > height }
+        places = Dictionary(uniqueKeysWithValues: slots.enumerated().map { ($0.element.key, $0.offset) })
     }
 }
 
@@ -267,21 +278,4 @@ public struct TableChanges: Sendable {
     public let table: Table
     /// Tables that change: ascending by key. Logs: in the order of execution.
     public let rows: [Row]
-
-    /// Rows in ascending order of key.
-    package static func ascending(_ rows: [Row]) -> [Row] {
-        // By the keys' first bytes as numbers, which lie side by side; the keys themselves lie about in memory.
-        let order = rows.indices.map { (front: front(rows[$0].key), index: $0) }.sorted {
-            $0.front == $1.front
-                ? rows[$0.index].key.lexicographicallyPrecedes(rows[$1.index].key) : $0.front < $1.front
-        }
-        return order.map { rows[$0.index] }
-    }
-
-    /// The first 8 bytes, with zeros behind a shorter key.
-    private static func front(_ key: [UInt8]) -> UInt64 {
-        var front: UInt64 = 0
-        for index in 0..<8 { front = front << 8 | (index < key.count ? UInt64(key[index]) : 0) }
-        return front
-    }
 }

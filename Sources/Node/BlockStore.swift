@@ -123,8 +123,7 @@ public struct BlockStore: Sendable {
     /// An account's holdings, in ascending order of unit.
     public func holdings(_ account: AccountID) throws(StorageError) -> [(unit: UnitCode, holding: Holding)] {
         var rows: [(key: [UInt8], value: [UInt8])] = []
-        try store.scan(.holdings, from: account.bytes, descending: false) { key, value in
-            guard key.starts(with: account.bytes) else { return false }
+        try store.scan(.holdings, prefix: account.bytes) { key, value in
             rows.append((key, value))
             return true
         }
@@ -256,8 +255,7 @@ public struct BlockStore: Sendable {
                 batch.put(column, bigEndianBytes(height), List(values: change.rows.map(BurntNonce.init)).canonicalBytes)
                 continue
             }
-            // Rows in order cost a store a fraction of what rows in disorder cost it.
-            for row in change.table.isLog ? TableChanges.ascending(change.rows) : change.rows {
+            for row in change.rows {
                 if let value = row.value {
                     batch.put(column, row.key, value)
                 } else {

@@ -31,17 +31,19 @@ public final class Consortium: Sendable {
     /// Opens every member's directory and starts the nodes.
     /// - Parameters:
     ///   - certified: told of the blocks that the first member has in its tables, in order.
+    ///   - tables: how many of the tables' rows may wait in memory.
     ///   - crashPoint: called at each ``CrashPoint`` of every member.
     /// - Throws: ``StorageError`` where a directory cannot be used; nothing runs then.
     public init(
         genesis: Genesis, members: [Member], clock: @escaping @Sendable () -> UInt64 = { wallClockMilliseconds() },
         certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in },
+        tables: WriteBehindStore.Limits = .init(),
         crashPoint: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) throws(StorageError) {
         precondition(!members.isEmpty, "a consortium has members")
         self.genesis = genesis
         genesisHash = genesis.hash
-        let stores = members.map { BlockStore($0.store) }
+        let stores = members.map { BlockStore(WriteBehindStore($0.store, limits: tables)) }
         var heads: [UInt64] = []
         for store in stores { heads.append(try store.newestBlock()) }
         let log = InProcessLog(
@@ -50,10 +52,10 @@ public final class Consortium: Sendable {
         self.log = log
         let head = log.head
         var opened: [(core: NodeCore, effects: [Effect])] = []
-        for member in members {
+        for (member, blocks) in zip(members, stores) {
             opened.append(
                 try NodeCore.open(
-                    store: member.store, genesis: genesis,
+                    store: blocks.store, genesis: genesis,
                     configuration: .init(validator: member.organisation, votingKey: member.votingKey),
                     epoch: log.epoch, logHead: head, now: clock()))
         }

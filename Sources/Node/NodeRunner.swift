@@ -209,9 +209,11 @@ public final class NodeRunner: Sendable {
     // MARK: The writer's thread
 
     private func writeAll() {
-        while let batch = writes.take(within: nil) {
-            for write in batch {
-                do throws(StorageError) {
+        /// When the oldest rows came that wait in memory.
+        var waitingSince: ContinuousClock.Instant?
+        while let batch = writes.take(within: waitingSince == nil ? nil : Self.tablesBehindMaxMilliseconds) {
+            do throws(StorageError) {
+                for write in batch {
                     switch write {
                     case .lock(let batch, let height):
                         surroundings.crashPoint(.beforeLock)
@@ -222,16 +224,26 @@ public final class NodeRunner: Sendable {
                         surroundings.crashPoint(.beforeCommit)
                         try blocks.store.write(batch, synced: false)
                         surroundings.crashPoint(.afterCommit)
+                        waitingSince = waitingSince ?? .now
                         events.insist(.committed(height: height))
                     }
-                } catch {
-                    // Nothing after a failed write may be written: the order of writes is what a start relies on.
-                    events.insist(.failed(error))
-                    return
                 }
+                if let since = waitingSince, since.duration(to: .now) >= Self.tablesBehindMax {
+                    try blocks.store.writeDown()
+                    waitingSince = nil
+                }
+            } catch {
+                // Nothing after a failed write may be written: the order of writes is what a start relies on.
+                events.insist(.failed(error))
+                return
             }
         }
     }
+
+    /// How long the tables' rows may wait in memory. Who reads the directory beside this node sees them that late, and
+    /// what waited is executed again after a crash.
+    private static let tablesBehindMaxMilliseconds: UInt64 = 1000
+    private static let tablesBehindMax = Duration.milliseconds(tablesBehindMaxMilliseconds)
 
     // MARK: The order's thread
 

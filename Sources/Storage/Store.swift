@@ -3,7 +3,8 @@
 /// The persistence contract, in the order in which a node keeps it:
 /// 1. Before a vote leaves the process: one **synced** batch with the block, its header and the vote lock.
 /// 2. After its certificate: one batch with state rows, logs, receipts, indexes and `meta/height`. It need not be
-///    synced, since the blocks are the log from which it can be made again; but it is never visible without (1).
+///    synced, and may wait in memory together with its followers, since the blocks are the log from which it can be
+///    made again; but it is never visible without (1), nor without the batches before it.
 /// 3. At open: blocks above `meta/height` are executed again and must give the stored headers.
 ///
 /// `get` and `scan` may be called from any thread, also while another thread writes; they never see half a batch.
@@ -22,15 +23,34 @@ public protocol Store: AnyObject, Sendable {
         _ column: Column, from start: [UInt8]?, descending: Bool, _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
     ) throws(StorageError)
 
+    /// Visits the rows whose keys begin with `prefix`, in ascending order of key, until `body` answers false.
+    func scan(
+        _ column: Column, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
+    ) throws(StorageError)
+
     /// Applies the batch whole or not at all. With `synced` it is on stable storage when this returns.
     /// - Throws: ``StorageError`` with `.diskFull`, `.readOnly`, `.inputOutput`; nothing of the batch is visible then.
     func write(_ batch: WriteBatch, synced: Bool) throws(StorageError)
+
+    /// Writes what waits in memory, where a store lets unsynced batches wait. It need not be synced either.
+    /// - Throws: as ``write(_:synced:)`` does.
+    func writeDown() throws(StorageError)
 
     /// Releases the directory. Later calls throw `.closed`.
     func close()
 }
 
 extension Store {
+    public func writeDown() throws(StorageError) {}
+
+    public func scan(
+        _ column: Column, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
+    ) throws(StorageError) {
+        try scan(column, from: prefix, descending: false) { key, value in
+            key.starts(with: prefix) && body(key, value)
+        }
+    }
+
     public func getMany(_ column: Column, _ keys: [[UInt8]]) throws(StorageError) -> [[UInt8]?] {
         var values: [[UInt8]?] = []
         values.reserveCapacity(keys.count)
@@ -50,6 +70,18 @@ public struct WriteBatch: Sendable {
     public enum Change: Sendable {
         case put(Column, key: [UInt8], value: [UInt8])
         case delete(Column, key: [UInt8])
+
+        var column: Column {
+            switch self {
+            case .put(let column, _, _), .delete(let column, _): column
+            }
+        }
+
+        var key: [UInt8] {
+            switch self {
+            case .put(_, let key, _), .delete(_, let key): key
+            }
+        }
     }
 
     public private(set) var changes: [Change] = []

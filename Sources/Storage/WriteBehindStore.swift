@@ -1,3 +1,4 @@
+import Canonical
 import Concurrency
 
 /// A store in front of another, which lets unsynced batches wait in memory and writes them down together: a row that
@@ -261,25 +262,12 @@ struct WaitingRows: Sendable {
 
     /// Rows in ascending order of key; of several with the same key the last.
     static func newest(of rows: [Row]) -> [Row] {
-        // By the keys' first bytes as numbers, which lie side by side; the keys themselves lie about in memory.
-        let order = rows.indices.map { (front: front(rows[$0].key), index: $0) }.sorted { one, other in
-            if one.front != other.front { return one.front < other.front }
-            let (key, otherKey) = (rows[one.index].key, rows[other.index].key)
-            return key == otherKey ? one.index < other.index : key.lexicographicallyPrecedes(otherKey)
-        }
         var newest: [Row] = []
-        newest.reserveCapacity(order.count)
-        for (_, index) in order {
-            if newest.last?.key == rows[index].key { newest.removeLast() }
-            newest.append(rows[index])
+        newest.reserveCapacity(rows.count)
+        for row in KeyOrder.ascending(rows, by: \.key) {
+            if newest.last?.key == row.key { newest.removeLast() }
+            newest.append(row)
         }
         return newest
-    }
-
-    /// The first 8 bytes, with zeros behind a shorter key.
-    private static func front(_ key: [UInt8]) -> UInt64 {
-        var front: UInt64 = 0
-        for index in 0..<8 { front = front << 8 | (index < key.count ? UInt64(key[index]) : 0) }
-        return front
     }
 }

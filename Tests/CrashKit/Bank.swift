@@ -90,7 +90,7 @@ package struct Bank: Sendable {
     /// Opens all members' directories and starts them.
     /// - Parameter wrap: what stands between a member and its directory.
     package func start(
-        _ wrap: (RocksDBStore, OrganisationID) -> any Store,
+        _ wrap: (RocksDBStore, OrganisationID) -> any Store, tables: WriteBehindStore.Limits = .init(),
         crashPoint: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) throws -> Consortium {
         let opened = try members.map { id in
@@ -98,7 +98,7 @@ package struct Bank: Sendable {
                 organisation: id, votingKey: Self.votingKey(id),
                 store: wrap(try RocksDBStore(directory: storePath(id), mode: .readWrite), id))
         }
-        return try Consortium(genesis: genesis, members: opened, crashPoint: crashPoint)
+        return try Consortium(genesis: genesis, members: opened, tables: tables, crashPoint: crashPoint)
     }
 
     /// Reads one member's directory as it stands, without changing it.

@@ -30,10 +30,10 @@ enum Plan {
             let campaign = try Campaign(root.path + "/chain", validators: validators, seed: 1)
             for count in Plan.counts {
                 try campaign.killed(at: point, count: count)
-                try campaign.inspect()
+                try campaign.inspect(.died)
             }
             try campaign.settle()
-            try campaign.inspect(everything: true)
+            try campaign.inspect(.closed, everything: true)
             try campaign.audit()
             #expect(campaign.complaints == [])
             #expect(campaign.kills == Plan.counts.count)
@@ -46,10 +46,10 @@ enum Plan {
             let campaign = try Campaign(root.path + "/chain", validators: validators, seed: UInt64(seed) + 100)
             for _ in 0..<Plan.killsAtRandom {
                 try campaign.killedAtRandom()
-                try campaign.inspect()
+                try campaign.inspect(.died)
             }
             try campaign.settle()
-            try campaign.inspect(everything: true)
+            try campaign.inspect(.closed, everything: true)
             try campaign.audit()
             #expect(campaign.complaints == [], "seed \(seed)")
             #expect(campaign.answered > 0)
@@ -69,13 +69,13 @@ enum Plan {
                 holders.append(entries.count)
                 let entry = try #require(entries.first)
                 #expect(Set(entries).count == 1, "two entries stand at \(height)")
-                try campaign.inspect()
+                try campaign.inspect(.died)
                 try campaign.settle()
                 #expect(
                     try campaign.entries(at: height) == Array(repeating: entry, count: 4),
                     "the chain did not go on with the entry of \(height) that \(entries.count) of four held")
             }
-            try campaign.inspect(everything: true)
+            try campaign.inspect(.closed, everything: true)
             try campaign.audit()
             #expect(campaign.complaints == [])
             #expect(holders.contains { $0 < 3 }, "killed with fewer than a quorum: \(holders)")
@@ -89,7 +89,7 @@ enum Plan {
             let campaign = try Campaign(root.path + "/chain", validators: validators, seed: 3)
             for count in [3, 5, 8] where campaign.complaints.isEmpty {
                 try campaign.killed(at: .beforeCommit, count: count, plant: .late)
-                try campaign.inspect()
+                try campaign.inspect(.died)
                 try campaign.settle()
             }
             #expect(campaign.complaints.contains { $0.contains("lost its lock") })

@@ -49,9 +49,9 @@ import Testing
                 try disk.cut()
                 campaign.finish(child, SIGKILL)
                 try disk.restart()
-                try campaign.inspect(tablesMayLag: true)
+                try campaign.inspect(.died)
                 try campaign.settle()
-                try campaign.inspect(everything: number == count)
+                try campaign.inspect(.closed, everything: number == count)
                 if plant != nil, !campaign.complaints.isEmpty { break }
             }
             if plant == nil { try campaign.audit() }

@@ -80,11 +80,14 @@ import Testing
     }
 
     private func start(_ bank: Bank, _ stores: [Recorder]) throws -> Consortium {
-        try Consortium(
+        // Every height by itself, so that tables can be left behind at any.
+        var tables = WriteBehindStore.Limits()
+        tables.rowsMax = 1
+        return try Consortium(
             genesis: bank.genesis,
             members: zip(bank.members, stores).map {
                 Consortium.Member(organisation: $0, votingKey: Bank.votingKey($0), store: $1)
-            })
+            }, tables: tables)
     }
 
     private func rows(_ store: any Store, _ column: Column) throws -> [[UInt8]: [UInt8]] {

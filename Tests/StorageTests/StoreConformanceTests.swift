@@ -8,18 +8,30 @@ import Testing
 @Suite struct StoreConformanceTests {
     enum Driver: CaseIterable, Sendable {
         case memory, rocksDB
+        /// In front of a RocksDB store: everything waits; hardly anything does.
+        case behindAll, behindFew
 
         func withStore(_ body: (any Store) throws -> Void) throws {
             switch self {
             case .memory:
                 try body(MemoryStore())
-            case .rocksDB:
+            case .rocksDB, .behindAll, .behindFew:
                 try withTemporaryDirectory { directory in
                     let store = try RocksDBStore(directory: directory.path, mode: .create)
                     defer { store.close() }
-                    try body(store)
+                    try body(front(store))
                 }
             }
+        }
+
+        private func front(_ store: any Store) -> any Store {
+            var limits = WriteBehindStore.Limits()
+            switch self {
+            case .memory, .rocksDB: return store
+            case .behindAll: limits.rowsMax = .max
+            case .behindFew: limits.rowsMax = 3
+            }
+            return WriteBehindStore(store, limits: limits)
         }
     }
 
