@@ -142,6 +142,12 @@ public struct Holding: Sendable, Equatable {
 
     func canAdd(_ terms: LotTerms) -> Bool { lots.count < Self.lotsMax || position(of: terms).found }
 
+    /// Whether all these fit, which are of different terms.
+    func canAdd(_ portions: [Portion]) -> Bool {
+        lots.count + portions.count <= Self.lotsMax
+            || lots.count + portions.count { !position(of: $0.terms).found } <= Self.lotsMax
+    }
+
     mutating func add(_ amount: UInt64, terms: LotTerms) {
         let (index, found) = position(of: terms)
         if found {

@@ -12,10 +12,11 @@ extension Ledger {
             guard let account = state.accounts.get(id, loading) else { return .signerUnknown }
             return account.guardian == signer.key ? .done : .keyNotValid
         case .account(let id):
+            let isValid = state.accounts.look(id, loading) { $0?.isValid(signer.key, at: height) }
+            if isValid == true { return .done }
             guard let account = state.accounts.get(id, loading) else {
                 return speaksByTicket(id, signer.key, body)
             }
-            if account.isValid(signer.key, at: height) { return .done }
             // Who claims an account speaks for it only beside its opener, or a stranger could burn its nonces.
             let claims =
                 !account.claimed && body.operations.contains(.claim(account: id, credential: signer.key))

@@ -11,15 +11,15 @@ extension Ledger {
         if amount == 0 { return .refused(.amountZero) }
         guard state.units.get(code, loading) != nil else { return .refused(.unitUnknown) }
         if from == to { return .refused(.selfAddressed) }
-        let refusal = sending(from) ?? receiving(to) ?? spending(from, code, amount)
-        if let refusal { return .refused(refusal) }
+        if let refusal = sending(from) ?? receiving(to) { return .refused(refusal) }
         let key = HoldingKey(account: from, unit: code)
-        // Which lots would move is known only by taking them; they are put back if the receiver has no room.
-        let before = state.holdings.get(key, loading)!
-        var after = before
-        let portions = after.take(amount)
+        guard var left = state.holdings.get(key, loading), left.available >= amount else {
+            return .refused(.balanceInsufficient)
+        }
+        // Which lots move is known only by taking them; what is left is put back once the receiver has taken them.
+        let portions = left.take(amount)
         guard receive(portions, HoldingKey(account: to, unit: code)) else { return .refused(.lotsTooMany) }
-        put(after, key)
+        put(left, key)
         return .outcome(.spent(portions))
     }
 
@@ -143,9 +143,11 @@ extension Ledger {
 
     /// Why nothing may leave an account, if so.
     private mutating func sending(_ id: AccountID) -> ResultCode? {
-        guard let account = state.accounts.get(id, loading) else { return .accountUnknown }
-        if !account.claimed { return .accountUnclaimed }
-        return account.frozen == .no ? nil : .accountFrozen
+        state.accounts.look(id, loading) { account in
+            guard let account else { return .accountUnknown }
+            if !account.claimed { return .accountUnclaimed }
+            return account.frozen == .no ? nil : .accountFrozen
+        }
     }
 
     /// Why an amount of a unit may not leave an account, if so.
@@ -161,18 +163,23 @@ extension Ledger {
 
     /// Why an account may not receive a transfer, if so. A frozen one may.
     private mutating func receiving(_ id: AccountID) -> ResultCode? {
-        guard let account = state.accounts.get(id, loading) else { return .accountUnknown }
-        return account.claimed ? nil : .accountUnclaimed
+        state.accounts.look(id, loading) { account in
+            guard let account else { return .accountUnknown }
+            return account.claimed ? nil : .accountUnclaimed
+        }
     }
 
     /// Adds lots under the terms that they have; answers false, with nothing changed, where there is no room for them.
     private mutating func receive(_ portions: [Portion], _ key: HoldingKey) -> Bool {
-        var holding = state.holdings.get(key, loading) ?? Holding()
-        for portion in portions {
-            guard holding.canAdd(portion.terms) else { return false }
-            holding.add(portion.amount, terms: portion.terms)
+        let hasRoom = state.holdings.look(key, loading) { holding in
+            holding.map { $0.canAdd(portions) } ?? (portions.count <= Holding.lotsMax)
         }
-        put(holding, key)
+        guard hasRoom else { return false }
+        state.holdings.modify(key, loading) { holding in
+            var received = holding.take() ?? Holding()
+            for portion in portions { received.add(portion.amount, terms: portion.terms) }
+            holding = received
+        }
         return true
     }
 

@@ -97,7 +97,7 @@ public struct Ledger: Sendable {
         var receipts = [Receipt?](repeating: nil, count: inputs.count)
         var burnt: [(id: TransactionID, index: UInt32)] = []
         for first in [true, false] {
-            for (index, input) in inputs.enumerated() where input.transaction.body.runsFirst == first {
+            for (index, input) in inputs.enumerated() where input.transaction.runsFirst == first {
                 let place = Place(height: height, index: UInt32(index))
                 if input.ahead != nil { use(input.ahead) }
                 let (receipt, burns) = execute(input, at: place)

@@ -90,6 +90,9 @@ public struct Transaction: Sendable {
         let bodyCount: Int
         let id: TransactionID
         let envelopeDigest: Digest
+        let validUntil: UInt64
+        let firstSigner: Signer
+        let runsFirst: Bool
 
         init(body: TransactionBody, signatures: [Signature], bytes: [UInt8], bodyCount: Int) {
             self.body = body
@@ -98,6 +101,9 @@ public struct Transaction: Sendable {
             self.bodyCount = bodyCount
             id = SHA256.hash(.transactionBody, bytes[0..<bodyCount])
             envelopeDigest = SHA256.hash(.envelope, bytes)
+            validUntil = body.validUntil
+            firstSigner = body.signers[0]
+            runsFirst = body.runsFirst
         }
     }
 
@@ -110,6 +116,15 @@ public struct Transaction: Sendable {
     /// Digest of body and signatures: keys a kept signature result, and makes the leaves of the transaction root.
     public var envelopeDigest: Digest { content.envelopeDigest }
     private var bodyCount: Int { content.bodyCount }
+
+    // What is asked of every transaction on its way, without a copy of its body.
+
+    /// The body's ``TransactionBody/validUntil``.
+    public var validUntil: UInt64 { content.validUntil }
+    /// The first of the body's ``TransactionBody/signers``: the sender.
+    public var firstSigner: Signer { content.firstSigner }
+    /// The body's ``TransactionBody/runsFirst``.
+    var runsFirst: Bool { content.runsFirst }
 
     public static let bytesMax = 960 * 1024
 
