@@ -105,7 +105,7 @@ private struct ServedNode: ~Copyable {
         throw BenchError("load", "a node did not open its door: \(Benchmark.lastLine(of: errors))")
     }
 
-    consuming func stop() { child.stop() }
+    consuming func stop() { child.kill(SIGTERM) }
 
     private static let secondsMax = 600
     private static let patienceSeconds = 30.0

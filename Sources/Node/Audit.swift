@@ -116,7 +116,7 @@ public enum Audit {
         let hash = executor.genesisHash
         let known = headers
         let block = executor.execute(
-            decoded, signaturesVerify: { verified[$0.envelopeDigest] == true },
+            decoded, signaturesVerify: { verified[decoded.transactions[$0].envelopeDigest] == true },
             header: { $0 < UInt64(known.count) ? known[Int($0)] : nil },
             certificateVerifies: { (try? $0.verify(genesis: hash, set: set)) != nil })
         part = "header"

@@ -82,12 +82,12 @@ public struct Executor: Sendable {
 
     /// Executes the next entry.
     /// - Parameters:
-    ///   - signaturesVerify: what is known of each transaction's signatures.
+    ///   - signaturesVerify: what is known of the signatures of each transaction, by its index in the entry.
     ///   - ahead: rows that were read before, of those of many lines.
     ///   - header: the hash of the own header at a height, to hold a carried certificate against.
     ///   - certificateVerifies: whether a certificate's signatures hold; the caller may know them already.
     public mutating func execute(
-        _ decoded: Decoded, signaturesVerify: (Transaction) -> Bool,
+        _ decoded: Decoded, signaturesVerify: (_ index: Int) -> Bool,
         ahead: (Transaction) -> RowsAhead? = { _ in nil }, header own: (UInt64) -> Digest?,
         certificateVerifies: (Certificate) -> Bool
     ) -> Block {
@@ -105,8 +105,8 @@ public struct Executor: Sendable {
             }
         }
         let time = Header.time(parent: head.time, certificate: counting)
-        let inputs = decoded.transactions.map {
-            Ledger.Input($0, signaturesVerify: signaturesVerify($0), ahead: ahead($0))
+        let inputs = decoded.transactions.enumerated().map { index, transaction in
+            Ledger.Input(transaction, signaturesVerify: signaturesVerify(index), ahead: ahead(transaction))
         }
         let output = ledger.execute(height: decoded.height, time: time, inputs)
         trees.append(output.changes, height: decoded.height)

@@ -16,23 +16,19 @@ extension NodeCore {
         case false?: return refuse(.poolFull)
         case nil: break
         }
-        if transaction.body.validUntil < executor.head.time { return refuse(.expired) }
-        if pool.inFlight(transaction.body.signers[0]) >= configuration.inFlightPerSenderMax {
-            return refuse(.senderBusy(transaction.body.sender))
-        }
+        if transaction.validUntil < executor.head.time { return refuse(.expired) }
         if pool.count >= configuration.poolTransactionsMax
             || pool.byteCount + transaction.bytes.count > configuration.poolBytesMax
         {
             return refuse(.poolFull)
         }
-        let isUnderWay = underWay.contains(transaction.envelopeDigest)
-        switch signatures[transaction.envelopeDigest] {
-        case true?: pool.add(transaction, request, isReady: true, isOrdered: isUnderWay)
-        case false?: refuse(.signatureInvalid)
-        case nil:
-            pool.add(transaction, request, isReady: false, isOrdered: isUnderWay)
-            effects.append(.verify([transaction], ahead: executor.tablesAhead))
-        }
+        let verify = signatures[transaction.envelopeDigest]
+        if verify == false { return refuse(.signatureInvalid) }
+        guard
+            pool.add(
+                transaction, request, isReady: verify == true, perSenderMax: configuration.inFlightPerSenderMax)
+        else { return refuse(.senderBusy(transaction.firstSigner.party)) }
+        if verify == nil { effects.append(.verify([transaction], ahead: executor.tablesAhead)) }
     }
 
     mutating func take(_ results: SignaturePool.Results, _ now: UInt64) {
@@ -40,13 +36,17 @@ extension NodeCore {
             let (envelope, verify) = (checked.envelope, checked.verify)
             if let ahead = checked.ahead { keep(ahead, for: envelope) }
             signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
-            if awaiting?.unknown.remove(envelope) != nil { awaiting!.signatures[envelope] = verify }
+            if awaiting != nil { awaiting!.note(envelope, verify) }
             if verify {
                 pool.makeReady(envelope)
-            } else if let requests = pool.drop(envelope) {
-                for request in requests { effects.append(.answer(request: request, .refused(.signatureInvalid))) }
+            } else {
+                answer(pool.drop(envelope), .refused(.signatureInvalid))
             }
         }
+    }
+
+    mutating func answer(_ waiters: Pool.Waiters, _ answer: @autoclosure () -> Answer) {
+        waiters.forEach { effects.append(.answer(request: $0, answer())) }
     }
 
     /// Keeps rows that were read ahead until their transaction's turn. They are large, and only a hint: the oldest go.
@@ -80,59 +80,115 @@ extension NodeCore {
     }
 }
 
-/// Transactions under way: from admission until their block is committed.
+/// Transactions under way: those taken up here, from admission until their block is committed, and all others of blocks
+/// that are not committed.
 struct Pool: Sendable {
+    /// Names one that is here: once it has left, the ticket names nothing.
+    struct Ticket: Sendable {
+        fileprivate let slot: Int
+        fileprivate let turn: UInt64
+    }
+
     private struct Pooled: Sendable {
         let transaction: Transaction
-        var requests: [UInt64]
+        let byteCount: Int
+        var waiters: Waiters
         /// Its signatures were checked.
         var isReady: Bool
         /// It stands in a block that is not committed yet.
         var isOrdered: Bool
-        /// Its turn in the queue; an earlier turn of the same envelope counts no more.
-        var turn: UInt64 = 0
+        /// It was taken up here, and counts among what its sender has under way.
+        let isSubmitted: Bool
+        /// Tells it from all others that had its slot.
+        let turn: UInt64
 
-        var canBeOrdered: Bool { isReady && !isOrdered }
+        var canBeOrdered: Bool { isReady && !isOrdered && isSubmitted }
     }
 
-    private var pooled: [Digest: Pooled] = [:]
-    /// Envelopes that could be ordered, in the order in which they came to be so; `queue[first...]` is what counts.
-    /// Those that were ordered or dropped since are skipped.
-    private var queue: [(envelope: Digest, turn: UInt64)] = []
+    /// Requests that one answer answers. Nearly always one, which needs no array.
+    struct Waiters: Sendable {
+        private var first: UInt64?
+        private var others: [UInt64] = []
+
+        init(_ first: UInt64? = nil) { self.first = first }
+
+        var count: Int { first == nil ? 0 : 1 + others.count }
+
+        mutating func add(_ request: UInt64) {
+            if first == nil { first = request } else { others.append(request) }
+        }
+
+        func forEach(_ body: (UInt64) -> Void) {
+            if let first { body(first) }
+            others.forEach(body)
+        }
+    }
+
+    private var slots: [Pooled?] = []
+    private var free: [Int] = []
+    private var index: [Digest: Int] = [:]
+    /// Those that could be ordered, in the order in which they came to be so; `queue[first...]` is what counts. Those
+    /// that were ordered or dropped since are skipped.
+    private var queue: [Ticket] = []
     private var first = 0
     private var turns: UInt64 = 0
-    /// By party and key: whoever signs with a key of his own in another's name uses up nothing of that one's.
+    /// How many of those taken up here each has signed. By party and key: whoever signs with a key of his own in
+    /// another's name uses up nothing of that one's.
     private var senders: [Signer: Int] = [:]
+    /// Taken up here, and their bytes.
+    private(set) var count = 0
     private(set) var byteCount = 0
     /// How many could be ordered now, and their bytes.
     private var orderableCount = 0
     private(set) var orderableBytes = 0
 
-    var count: Int { pooled.count }
+    // MARK: Taking up
 
-    func inFlight(_ sender: Signer) -> Int { senders[sender] ?? 0 }
-
-    mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool, isOrdered: Bool) {
-        var new = Pooled(transaction: transaction, requests: [request], isReady: isReady, isOrdered: isOrdered)
-        if new.canBeOrdered { new.turn = enqueue(transaction) }
-        pooled[transaction.envelopeDigest] = new
+    /// Takes a transaction up for `request`, unless its sender has `max` under way.
+    mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool, perSenderMax max: Int) -> Bool {
+        let isFree = { (count: inout Int) in
+            guard count < max else { return false }
+            count += 1
+            return true
+        }(&senders[transaction.firstSigner, default: 0])
+        guard isFree else { return false }
+        let ticket = insert(transaction, Waiters(request), isReady: isReady, isOrdered: false, isSubmitted: true)
+        count += 1
         byteCount += transaction.bytes.count
-        senders[transaction.body.signers[0], default: 0] += 1
+        if isReady { enqueue(ticket) }
+        return true
     }
 
-    /// Answers its turn.
-    private mutating func enqueue(_ transaction: Transaction) -> UInt64 {
+    private mutating func insert(
+        _ transaction: Transaction, _ waiters: Waiters, isReady: Bool, isOrdered: Bool, isSubmitted: Bool
+    ) -> Ticket {
         turns += 1
+        let new = Pooled(
+            transaction: transaction, byteCount: transaction.bytes.count, waiters: waiters, isReady: isReady,
+            isOrdered: isOrdered,
+            isSubmitted: isSubmitted, turn: turns)
+        let slot: Int
+        if let reused = free.popLast() {
+            slot = reused
+            slots[slot] = new
+        } else {
+            slot = slots.count
+            slots.append(new)
+        }
+        index[transaction.envelopeDigest] = slot
+        return Ticket(slot: slot, turn: turns)
+    }
+
+    private mutating func enqueue(_ ticket: Ticket) {
         orderableCount += 1
-        orderableBytes += transaction.bytes.count
-        queue.append((transaction.envelopeDigest, turns))
-        return turns
+        orderableBytes += slots[ticket.slot]!.byteCount
+        queue.append(ticket)
     }
 
     /// It stays in the queue, and is skipped there.
-    private mutating func dequeue(_ transaction: Transaction) {
+    private mutating func dequeue(byteCount: Int) {
         orderableCount -= 1
-        orderableBytes -= transaction.bytes.count
+        orderableBytes -= byteCount
     }
 
     /// Who may wait for one transaction.
@@ -140,65 +196,94 @@ struct Pool: Sendable {
 
     /// One more who waits for a transaction: nil where it is not here, false where too many wait.
     mutating func join(_ envelope: Digest, _ request: UInt64) -> Bool? {
-        guard let count = pooled[envelope]?.requests.count else { return nil }
-        guard count < Self.requestsMax else { return false }
-        pooled[envelope]!.requests.append(request)
+        guard let slot = index[envelope] else { return nil }
+        guard slots[slot]!.waiters.count < Self.requestsMax else { return false }
+        slots[slot]!.waiters.add(request)
         return true
     }
 
     mutating func makeReady(_ envelope: Digest) {
-        guard let index = pooled.index(forKey: envelope), !pooled.values[index].isReady else { return }
-        pooled.values[index].isReady = true
-        if !pooled.values[index].isOrdered { pooled.values[index].turn = enqueue(pooled.values[index].transaction) }
+        guard let slot = index[envelope], !slots[slot]!.isReady else { return }
+        slots[slot]!.isReady = true
+        if slots[slot]!.canBeOrdered { enqueue(Ticket(slot: slot, turn: slots[slot]!.turn)) }
     }
 
-    /// It stands in a block now, and is kept only for who waits for it.
-    mutating func noteOrdered(_ envelope: Digest) {
-        guard let index = pooled.index(forKey: envelope), !pooled.values[index].isOrdered else { return }
-        pooled.values[index].isOrdered = true
-        if pooled.values[index].isReady { dequeue(pooled.values[index].transaction) }
+    // MARK: Ordering
+
+    /// The ticket of a transaction that an entry holds; nil where it is not here.
+    func ticket(_ envelope: Digest) -> Ticket? {
+        index[envelope].map { Ticket(slot: $0, turn: slots[$0]!.turn) }
     }
 
-    /// Takes a transaction out; answers who waits for it, or nil where it is not here.
-    mutating func drop(_ envelope: Digest) -> [UInt64]? {
-        guard let out = pooled.removeValue(forKey: envelope) else { return nil }
-        byteCount -= out.transaction.bytes.count
-        if out.canBeOrdered { dequeue(out.transaction) }
-        let sender = out.transaction.body.signers[0]
-        senders[sender]! -= 1
-        if senders[sender] == 0 { senders[sender] = nil }
-        return out.requests
+    /// It stands in a block now, and is kept for who waits for it, and so that it is not ordered again.
+    /// - Parameter ticket: where its entry was read with it.
+    mutating func noteOrdered(_ transaction: Transaction, _ ticket: Ticket?) -> Ticket {
+        guard let ticket = ticket.flatMap(live) ?? self.ticket(transaction.envelopeDigest) else {
+            return insert(transaction, Waiters(), isReady: true, isOrdered: true, isSubmitted: false)
+        }
+        if slots[ticket.slot]!.canBeOrdered { dequeue(byteCount: slots[ticket.slot]!.byteCount) }
+        slots[ticket.slot]!.isOrdered = true
+        return ticket
+    }
+
+    private func live(_ ticket: Ticket) -> Ticket? {
+        ticket.slot < slots.count && slots[ticket.slot]?.turn == ticket.turn ? ticket : nil
+    }
+
+    /// Takes a transaction out; answers who waits for it.
+    mutating func drop(_ envelope: Digest) -> Waiters {
+        ticket(envelope).map { drop($0) } ?? Waiters()
+    }
+
+    /// Takes a transaction out, where it is still here; answers who waits for it.
+    mutating func drop(_ ticket: Ticket) -> Waiters {
+        guard live(ticket) != nil, let out = slots[ticket.slot].take() else { return Waiters() }
+        free.append(ticket.slot)
+        index[out.transaction.envelopeDigest] = nil
+        if out.canBeOrdered { dequeue(byteCount: out.byteCount) }
+        guard out.isSubmitted else { return out.waiters }
+        count -= 1
+        byteCount -= out.byteCount
+        let sender = out.transaction.firstSigner
+        let left = { (count: inout Int) in
+            count -= 1
+            return count
+        }(&senders[sender, default: 1])
+        if left == 0 { senders[sender] = nil }
+        return out.waiters
     }
 
     /// All who wait, when the node stops.
     mutating func drain() -> [UInt64] {
-        let requests = pooled.values.flatMap(\.requests).sorted()
+        var requests: [UInt64] = []
+        for pooled in slots { pooled?.waiters.forEach { requests.append($0) } }
         self = Pool()
-        return requests
+        return requests.sorted()
     }
 
     /// The next transactions for an entry, first come first served. They stay here until their block is committed.
-    mutating func batch(bytesMax: Int, countMax: Int) -> [Transaction] {
+    mutating func batch(bytesMax: Int, countMax: Int) -> [(ticket: Ticket, transaction: Transaction)] {
         while first < queue.count, orderable(queue[first]) == nil { first += 1 }
         if first > queue.count / 2 {
             queue.removeFirst(first)
             first = 0
         }
-        var batch: [Transaction] = []
+        var batch: [(ticket: Ticket, transaction: Transaction)] = []
+        batch.reserveCapacity(min(countMax, orderableCount))
         var bytes = 0
-        for next in queue[first...] {
-            guard let next = orderable(next) else { continue }
+        for ticket in queue[first...] {
+            guard let next = orderable(ticket) else { continue }
             // Length and bytes, as an entry holds them.
-            bytes += next.bytes.count + 5
+            bytes += next.byteCount + 5
             guard bytes <= bytesMax, batch.count < countMax else { break }
-            batch.append(next)
+            batch.append((ticket, next.transaction))
         }
         return batch
     }
 
-    private func orderable(_ next: (envelope: Digest, turn: UInt64)) -> Transaction? {
-        guard let there = pooled[next.envelope], there.turn == next.turn, there.canBeOrdered else { return nil }
-        return there.transaction
+    private func orderable(_ ticket: Ticket) -> Pooled? {
+        guard live(ticket) != nil, let there = slots[ticket.slot], there.canBeOrdered else { return nil }
+        return there
     }
 
     var hasReady: Bool { orderableCount > 0 }
@@ -213,8 +298,8 @@ struct SignatureMemory: Sendable {
 
     mutating func note(_ envelope: Digest, _ verify: Bool, max: Int) {
         if young.count >= max / 2 {
-            old = young
-            young = [:]
+            swap(&old, &young)
+            young.removeAll(keepingCapacity: true)
         }
         young[envelope] = verify
     }

@@ -1,4 +1,5 @@
 import Chain
+import Concurrency
 import Crypto
 import Ledger
 import Ordering
@@ -77,13 +78,17 @@ extension NodeCore {
 
     /// Keeps the next entry until its signatures are known.
     mutating func hold(_ decoded: Executor.Decoded) {
-        var next = Awaiting(decoded: decoded, signatures: [:], unknown: [])
+        let transactions = decoded.transactions
+        var next = Awaiting(
+            decoded: decoded, verify: transactions.map { _ in false },
+            tickets: transactions.map { pool.ticket($0.envelopeDigest) }, unknown: [:])
         var unknown: [Transaction] = []
-        for transaction in decoded.transactions {
+        for (index, transaction) in transactions.enumerated() {
             if let verify = signatures[transaction.envelopeDigest] {
-                next.signatures[transaction.envelopeDigest] = verify
-            } else if next.unknown.insert(transaction.envelopeDigest).inserted {
-                unknown.append(transaction)
+                next.verify[index] = verify
+            } else {
+                if next.unknown[transaction.envelopeDigest] == nil { unknown.append(transaction) }
+                next.unknown[transaction.envelopeDigest, default: []].append(index)
             }
         }
         awaiting = next
@@ -99,12 +104,12 @@ extension NodeCore {
     }
 
     private mutating func execute(_ next: Awaiting, _ now: UInt64) {
-        guard let block = execute(next.decoded, next.signatures) else { return }
+        guard let (block, tickets) = execute(next.decoded, next.verify, next.tickets) else { return }
         let header = block.header
         let hash = header.hash
         let lock = mayVote(header.height, now) ? vote(for: header, hash, now) : nil
         headerHashes[header.height] = hash
-        blocks[header.height] = Executed(block: block, lock: lock, isLocked: false)
+        blocks[header.height] = Executed(block: block, tickets: tickets, lock: lock, isLocked: false)
         lastEntryAt = now
         effects.append(.lock(BlockStore.lockBatch(block, lock: lock), height: header.height))
         takeCarried(block, now)
@@ -114,16 +119,16 @@ extension NodeCore {
     /// Executes a stored block again: it must give the stored header, and its lock is sent as it was.
     mutating func executeAgain(_ stored: Stored, _ now: UInt64) {
         let decoded = executor.decode(stored.raw)
-        var known: [Digest: Bool] = [:]
-        for transaction in decoded.transactions {
-            let verify = transaction.signaturesVerify(genesis: executor.genesisHash)
-            known[transaction.envelopeDigest] = verify
+        let transactions = decoded.transactions
+        let verify = Self.verify(transactions, genesis: executor.genesisHash)
+        for (transaction, verify) in zip(transactions, verify) {
             signatures.note(transaction.envelopeDigest, verify, max: configuration.signaturesKeptMax)
         }
-        guard let block = execute(decoded, known) else { return }
+        guard let (block, tickets) = execute(decoded, verify, transactions.map { _ in nil }) else { return }
         guard block.header == stored.header else { return halt(.replayDiffers(height: stored.header.height)) }
         headerHashes[block.header.height] = block.header.hash
-        blocks[block.header.height] = Executed(block: block, lock: stored.lock, isLocked: true)
+        blocks[block.header.height] = Executed(
+            block: block, tickets: tickets, lock: stored.lock, isLocked: true)
         if let lock = stored.lock {
             sentAt = now
             effects.append(.send(lock))
@@ -132,9 +137,26 @@ extension NodeCore {
         takeCarried(block, now)
     }
 
+    /// Checks signatures on all cores: tables that lay a second behind leave tens of thousands to be checked again.
+    private static func verify(_ transactions: [Transaction], genesis: Digest) -> [Bool] {
+        let parts = stride(from: 0, to: transactions.count, by: checkedTogether).map { start in
+            (transactions[start..<min(start + checkedTogether, transactions.count)], Locked<[Bool]>([]))
+        }
+        Workers.shared.run(parts.count) { index in
+            let (part, verify) = parts[index]
+            let results = part.map { $0.signaturesVerify(genesis: genesis) }
+            verify.withLock { $0 = results }
+        }
+        return parts.flatMap { $0.1.withLock { $0 } }
+    }
+
+    private static let checkedTogether = 32
+
     /// - Returns: nil where the directory could not be read; the node has halted then, since what it made of the entry
     ///   is nobody's header.
-    private mutating func execute(_ decoded: Executor.Decoded, _ verify: [Digest: Bool]) -> Executor.Block? {
+    private mutating func execute(
+        _ decoded: Executor.Decoded, _ verify: [Bool], _ tickets: [Pool.Ticket?]
+    ) -> (Executor.Block, [Pool.Ticket])? {
         let hashes = headerHashes
         let tables = tables
         let set = executor.set
@@ -149,7 +171,7 @@ extension NodeCore {
             }
         }
         let block = executor.execute(
-            decoded, signaturesVerify: { verify[$0.envelopeDigest] == true }, ahead: { ahead[$0.envelopeDigest] },
+            decoded, signaturesVerify: { verify[$0] }, ahead: { ahead[$0.envelopeDigest] },
             header: { height in
                 if let hash = hashes[height] { return hash }
                 // A stored header below the committed height is this node's own.
@@ -170,11 +192,9 @@ extension NodeCore {
                 if allKnown, certificate.signatures.count >= set.quorum { return true }
                 return (try? certificate.verify(genesis: genesis, set: set)) != nil
             })
-        for transaction in block.decoded.transactions {
-            underWay.insert(transaction.envelopeDigest)
-            pool.noteOrdered(transaction.envelopeDigest)
-        }
-        guard let failure = failure ?? readFailure() else { return block }
+        // None where the entry turned out to make an empty block: its transactions stay as they were.
+        let ordered = zip(block.decoded.transactions, tickets).map { pool.noteOrdered($0, $1) }
+        guard let failure = failure ?? readFailure() else { return (block, ordered) }
         halt(.storage(failure))
         return nil
     }
@@ -214,13 +234,12 @@ extension NodeCore {
         guard height > committed else { return }
         committedCertificate = certificates.removeValue(forKey: height)
         for final in committed + 1...height {
-            let block = blocks.removeValue(forKey: final)!.block
-            for (index, transaction) in block.decoded.transactions.enumerated() {
-                underWay.remove(transaction.envelopeDigest)
-                guard let requests = pool.drop(transaction.envelopeDigest) else { continue }
-                let receipt = block.output.receipts[index]
-                let place = Place(height: final, index: UInt32(index))
-                for request in requests { effects.append(.answer(request: request, .receipt(receipt, place: place))) }
+            let executed = blocks.removeValue(forKey: final)!
+            let block = executed.block
+            for (index, ticket) in executed.tickets.enumerated() {
+                answer(
+                    pool.drop(ticket),
+                    .receipt(block.output.receipts[index], place: Place(height: final, index: UInt32(index))))
             }
             committedHeader = block.header
             effects.append(.certified(CertifiedBlock(block: block, certificate: committedCertificate!)))

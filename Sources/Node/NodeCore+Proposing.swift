@@ -17,19 +17,19 @@ extension NodeCore {
         else { return }
         // So that the entry can be executed at once.
         guard mayExecute else { return }
-        let transactions: [Transaction]
+        let batch: [(ticket: Pool.Ticket, transaction: Transaction)]
         if !pool.hasReady || isWorthWaiting(now) {
-            transactions = []
+            batch = []
         } else if now > certifiedAt + Self.clockStaleMilliseconds {
             // Block time is old, and every deadline would be judged by it: an empty entry first. Its certificate
             // brings the time; until it comes there is nothing to order.
             if executed == certified { return append([], key, now) }
-            transactions = []
+            batch = []
         } else {
-            transactions = nextBatch()
+            batch = nextBatch()
         }
-        if !transactions.isEmpty || now >= lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds {
-            append(transactions, key, now)
+        if !batch.isEmpty || now >= lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds {
+            append(batch, key, now)
         }
     }
 
@@ -38,32 +38,29 @@ extension NodeCore {
             && now < lastEntryAt + Self.sharingMilliseconds
     }
 
-    private mutating func append(_ transactions: [Transaction], _ key: SecretKey, _ now: UInt64) {
+    private mutating func append(
+        _ batch: [(ticket: Pool.Ticket, transaction: Transaction)], _ key: SecretKey, _ now: UInt64
+    ) {
         let position = executed + 1
         let certificate = newestCertificate.flatMap { $0.height > executor.carried ? $0 : nil }
         let entry = Entry(
             position: position, previous: executor.head.entry, proposer: configuration.validator,
-            certificate: certificate, transactions: transactions)
+            certificate: certificate, transactions: batch.map(\.transaction))
         let bytes = entry.signed(genesis: executor.genesisHash, key: key)
         precondition(bytes.count <= Entry.bytesMax, "an entry of ours fits")
-        appending = Appending(position: position, bytes: bytes, entry: entry)
+        appending = Appending(position: position, bytes: bytes, entry: entry, tickets: batch.map(\.ticket))
         effects.append(.append(bytes, position: position))
     }
 
     /// Transactions that are not in a block yet. Those that no block could take any more are answered.
-    private mutating func nextBatch() -> [Transaction] {
-        let batch = pool.batch(bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax)
-        var live: [Transaction] = []
-        for transaction in batch {
-            if transaction.body.validUntil < executor.head.time {
-                for request in pool.drop(transaction.envelopeDigest) ?? [] {
-                    effects.append(.answer(request: request, .refused(.expired)))
-                }
-            } else {
-                live.append(transaction)
-            }
+    private mutating func nextBatch() -> [(ticket: Pool.Ticket, transaction: Transaction)] {
+        var batch = pool.batch(bytesMax: Entry.transactionBytesMax, countMax: Entry.transactionsMax)
+        let time = executor.head.time
+        for next in batch where next.transaction.validUntil < time {
+            answer(pool.drop(next.ticket), .refused(.expired))
         }
-        return live
+        batch.removeAll { $0.transaction.validUntil < time }
+        return batch
     }
 
     mutating func appended(_ position: UInt64, _ result: AppendResult, _ now: UInt64) {
@@ -73,10 +70,11 @@ extension NodeCore {
             appending = nil
             guard position == executed + 1, awaiting == nil, incoming.isEmpty else { return read() }
             // Our own entry needs no reading back and no second look at its signatures.
-            hold(
-                Executor.Decoded(
+            awaiting = Awaiting(
+                decoded: Executor.Decoded(
                     height: position, raw: mine.bytes, entryHash: Entry.hash(raw: mine.bytes), entry: mine.entry,
-                    fault: nil))
+                    fault: nil),
+                verify: mine.tickets.map { _ in true }, tickets: mine.tickets, unknown: [:])
         case .taken:
             appending = nil
             takenAt = position

@@ -80,6 +80,8 @@ public struct NodeCore: Sendable {
 
     struct Executed: Sendable {
         let block: Executor.Block
+        /// Of its transactions.
+        let tickets: [Pool.Ticket]
         /// None: this node did not vote on it, yet.
         var lock: Vote?
         var isLocked: Bool
@@ -89,15 +91,24 @@ public struct NodeCore: Sendable {
     /// have to wait for long.
     struct Awaiting: Sendable {
         let decoded: Executor.Decoded
-        var signatures: [Digest: Bool]
-        /// Being checked.
-        var unknown: Set<Digest>
+        /// Of each transaction: whether its signatures match, as far as that is known.
+        var verify: [Bool]
+        /// Of each transaction that was here when the entry was read.
+        var tickets: [Pool.Ticket?]
+        /// Being checked: where in the entry they stand.
+        var unknown: [Digest: [Int]]
+
+        mutating func note(_ envelope: Digest, _ verify: Bool) {
+            for index in unknown.removeValue(forKey: envelope) ?? [] { self.verify[index] = verify }
+        }
     }
 
     struct Appending: Sendable {
         let position: UInt64
         let bytes: [UInt8]
         let entry: Entry
+        /// Of its transactions.
+        let tickets: [Pool.Ticket]
         /// No answer came: reading the position tells what happened.
         var isUnknown = false
     }
@@ -126,8 +137,6 @@ public struct NodeCore: Sendable {
 
     // Admission.
     var pool = Pool()
-    /// Envelopes in blocks that are not committed.
-    var underWay: Set<Digest> = []
     var signatures = SignatureMemory()
     /// Rows read ahead, by envelope, and the order in which they came; those that were used are no longer there.
     var ahead: [Digest: RowsAhead] = [:]

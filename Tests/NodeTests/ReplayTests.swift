@@ -89,8 +89,9 @@ import Testing
             let decoded = executor.decode(raw)
             #expect(decoded.fault == nil)
             _ = executor.execute(
-                decoded, signaturesVerify: { $0.signaturesVerify(genesis: cast.genesisHash) }, header: { _ in nil },
-                certificateVerifies: { _ in false })
+                decoded,
+                signaturesVerify: { decoded.transactions[$0].signaturesVerify(genesis: cast.genesisHash) },
+                header: { _ in nil }, certificateVerifies: { _ in false })
         }
         #expect(executor.head.height == 60)
         #expect("\(executor.head.hash)" == "a773d343051838876ca12afff3f3d73cfee2c791422d82ff364e1129054f5641")
