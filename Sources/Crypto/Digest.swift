@@ -153,6 +153,21 @@ public enum SHA256 {
     /// Digest of `bytes` under a domain tag.
     public static func hash(_ domain: Domain, _ bytes: [UInt8]) -> Digest { hash(prefixes[domain.rawValue], bytes) }
 
+    /// The same of bytes that lie wherever they lie: a part of an array, or a row in a store's own memory.
+    public static func hash(_ domain: Domain, _ bytes: RawSpan) -> Digest {
+        let prefix = prefixes[domain.rawValue]
+        var out: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        let done = unsafe withUnsafeMutableBytes(of: &out) { out in
+            unsafe bytes.withUnsafeBytes { bytes in
+                unsafe lf_sha256(
+                    prefix, prefix.count, bytes.baseAddress, bytes.count,
+                    out.baseAddress!.assumingMemoryBound(to: UInt8.self))
+            }
+        }
+        precondition(done == 1, "OpenSSL computes SHA-256")
+        return Digest(out.0.bigEndian, out.1.bigEndian, out.2.bigEndian, out.3.bigEndian)
+    }
+
     /// Digest of a byte and two digests: an inner node of a Merkle tree.
     @inline(__always)
     public static func pair(_ tag: UInt8, _ left: Digest, _ right: Digest) -> Digest {
@@ -165,21 +180,6 @@ public enum SHA256 {
             unsafe withUnsafeBytes(of: &input) { input in
                 unsafe lf_sha256_pair(
                     tag, input.baseAddress!, out.baseAddress!.assumingMemoryBound(to: UInt8.self))
-            }
-        }
-        precondition(done == 1, "OpenSSL computes SHA-256")
-        return Digest(out.0.bigEndian, out.1.bigEndian, out.2.bigEndian, out.3.bigEndian)
-    }
-
-    /// Digest of a part of an array under a domain tag, without a copy of that part.
-    public static func hash(_ domain: Domain, _ bytes: ArraySlice<UInt8>) -> Digest {
-        let prefix = prefixes[domain.rawValue]
-        var out: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-        let done = unsafe withUnsafeMutableBytes(of: &out) { out in
-            unsafe bytes.withUnsafeBytes { bytes in
-                unsafe lf_sha256(
-                    prefix, prefix.count, bytes.baseAddress, bytes.count,
-                    out.baseAddress!.assumingMemoryBound(to: UInt8.self))
             }
         }
         precondition(done == 1, "OpenSSL computes SHA-256")

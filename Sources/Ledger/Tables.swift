@@ -25,17 +25,27 @@ public enum Table: String, CaseIterable, Sendable {
         }
     }
 
-    /// What a row's leaf in the state tree is the digest of. For a holding it is the totals and the lots' digest;
-    /// for all others the row itself.
+    /// A stored row's leaf in the state tree. It holds the digest of the row itself, of a holding that of the totals and
+    /// the lots' digest.
     /// - Throws: where the row's bytes are not a row of this table.
-    public func leafContent(of row: [UInt8]) throws(DecodingError) -> [UInt8] {
-        self == .holdings ? try Holding(canonicalBytes: row).summary.canonicalBytes : row
+    public func leaf(_ key: RawSpan, _ row: RawSpan) throws(DecodingError) -> (key: Digest, value: Digest) {
+        let value =
+            self == .holdings
+            ? Self.leafValue(try Holding(canonicalBytes: Array(copying: row)).summary.canonicalBytes)
+            : SHA256.hash(.row, row)
+        return (SHA256.hash(.leaf, key), value)
     }
 
     /// Key of a row's leaf.
     public static func leafKey(_ key: [UInt8]) -> Digest { SHA256.hash(.leaf, key) }
     /// Value of a row's leaf.
     public static func leafValue(_ content: [UInt8]) -> Digest { SHA256.hash(.row, content) }
+}
+
+extension [UInt8] {
+    fileprivate init(copying bytes: RawSpan) {
+        self = bytes.withUnsafeBytes { Array($0) }
+    }
 }
 
 /// What a certified row is read by. Answers nil where there is none; where reading fails, the caller of the ledger

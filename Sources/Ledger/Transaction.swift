@@ -99,7 +99,7 @@ public struct Transaction: Sendable {
             self.signatures = signatures
             self.bytes = bytes
             self.bodyCount = bodyCount
-            id = SHA256.hash(.transactionBody, bytes[0..<bodyCount])
+            id = SHA256.hash(.transactionBody, bytes[0..<bodyCount].span.bytes)
             envelopeDigest = SHA256.hash(.envelope, bytes)
             validUntil = body.validUntil
             firstSigner = body.signers[0]

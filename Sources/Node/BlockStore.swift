@@ -324,14 +324,13 @@ public struct BlockStore: Sendable {
             var failure: StorageError?
             do throws(StorageError) {
                 let end = range + 1 < starts.count ? starts[range + 1] : nil
-                try store.scan(Self.column(table), from: range == 0 ? nil : [starts[range]], descending: false) {
-                    key, value in
-                    if let end, let first = key.first, first >= end { return false }
-                    guard let content = try? table.leafContent(of: value) else {
+                try store.visit(Self.column(table), from: range == 0 ? nil : [starts[range]]) { key, value in
+                    if let end, !key.isEmpty, key.unsafeLoad(as: UInt8.self) >= end { return false }
+                    guard let leaf = try? table.leaf(key, value) else {
                         failure = damaged("a row of \(table.rawValue)")
                         return false
                     }
-                    leaves.append(Table.leafKey(key), Table.leafValue(content))
+                    leaves.append(leaf.key, leaf.value)
                     return true
                 }
             } catch { failure = error }

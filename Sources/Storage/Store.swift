@@ -23,6 +23,12 @@ public protocol Store: AnyObject, Sendable {
         _ column: Column, from start: [UInt8]?, descending: Bool, _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
     ) throws(StorageError)
 
+    /// As ``scan(_:from:descending:_:)``, ascending, for who looks at very many rows and keeps none of them: key and value
+    /// are good only during the call.
+    func visit(
+        _ column: Column, from start: [UInt8]?, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(StorageError)
+
     /// Visits the rows whose keys begin with `prefix`, in ascending order of key, until `body` answers false.
     func scan(
         _ column: Column, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
@@ -42,6 +48,12 @@ public protocol Store: AnyObject, Sendable {
 
 extension Store {
     public func writeDown() throws(StorageError) {}
+
+    public func visit(
+        _ column: Column, from start: [UInt8]?, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
+    ) throws(StorageError) {
+        try scan(column, from: start, descending: false) { body($0.span.bytes, $1.span.bytes) }
+    }
 
     public func scan(
         _ column: Column, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool

@@ -65,6 +65,15 @@ public final class WriteBehindStore: Store {
         try merge(column, from: start, descending: descending, where: { _ in true }, body)
     }
 
+    public func visit(
+        _ column: Column, from start: [UInt8]?, _ body: (RawSpan, RawSpan) -> Bool
+    ) throws(StorageError) {
+        if waiting.withLock({ $0.fresh.isEmpty && $0.leaving.isEmpty }) {
+            return try behind.visit(column, from: start, body)
+        }
+        try scan(column, from: start, descending: false) { body($0.span.bytes, $1.span.bytes) }
+    }
+
     public func scan(
         _ column: Column, prefix: [UInt8], _ body: ([UInt8], [UInt8]) -> Bool
     ) throws(StorageError) {

@@ -100,6 +100,22 @@ package final class Database {
     func scan(
         _ column: Column, from start: [UInt8]?, descending: Bool, _ body: ([UInt8], [UInt8]) -> Bool
     ) throws(StorageError) {
+        try unsafe walk(column, from: start, descending: descending) { key, value in
+            unsafe body([UInt8](key), [UInt8](value))
+        }
+    }
+
+    func visit(
+        _ column: Column, from start: [UInt8]?, _ body: (RawSpan, RawSpan) -> Bool
+    ) throws(StorageError) {
+        try unsafe walk(column, from: start, descending: false) { key, value in unsafe body(key.bytes, value.bytes) }
+    }
+
+    /// Calls `body` with rows where RocksDB has them, which is good until the iterator goes on.
+    private func walk(
+        _ column: Column, from start: [UInt8]?, descending: Bool,
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
+    ) throws(StorageError) {
         guard let family = unsafe families[column] else { return }
         let iterator = unsafe rocksdb_create_iterator_cf(handle, reading, family)
         defer { unsafe rocksdb_iter_destroy(iterator) }
@@ -111,9 +127,10 @@ package final class Database {
         }
         while unsafe rocksdb_iter_valid(iterator) != 0 {
             var (keyCount, valueCount) = (0, 0)
-            let key = unsafe rocksdb_iter_key(iterator, &keyCount)
-            let value = unsafe rocksdb_iter_value(iterator, &valueCount)
-            if unsafe !body([UInt8](copying: key, keyCount), [UInt8](copying: value, valueCount)) { return }
+            let key = unsafe UnsafeRawBufferPointer(start: rocksdb_iter_key(iterator, &keyCount), count: keyCount)
+            let value = unsafe UnsafeRawBufferPointer(
+                start: rocksdb_iter_value(iterator, &valueCount), count: valueCount)
+            if unsafe !body(key, value) { return }
             if descending { unsafe rocksdb_iter_prev(iterator) } else { unsafe rocksdb_iter_next(iterator) }
         }
         // An iterator that met a damaged block just stops being valid.

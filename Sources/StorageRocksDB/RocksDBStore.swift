@@ -64,6 +64,12 @@ public final class RocksDBStore: Store, @unchecked Sendable {
         }
     }
 
+    public func visit(
+        _ column: Column, from start: [UInt8]?, _ body: (RawSpan, RawSpan) -> Bool
+    ) throws(StorageError) {
+        try withDatabase { (database) throws(StorageError) in try database.visit(column, from: start, body) }
+    }
+
     /// - Note: After `.diskFull` or `.inputOutput` the batch is not visible. If the process then dies before a later
     ///   write succeeds, the next open may still find it in the log: treat such a batch as perhaps written.
     public func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) {
