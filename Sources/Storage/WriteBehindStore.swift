@@ -169,7 +169,7 @@ public final class WriteBehindStore: Store {
             }
             if leaving.isEmpty { return }
             try behind.write(leaving.batch, synced: false)
-            waiting.withLock { $0.leaving = WaitingRows() }
+            waiting.withLock { $0.leaving = WaitingRows(roomFor: leaving) }
         }
     }
 
@@ -209,6 +209,20 @@ struct WaitingRows: Sendable {
     private(set) var byteCount = 0
 
     var isEmpty: Bool { count == 0 }
+
+    init() {}
+
+    /// With room for as many rows as there were: what waits next will be about as much, and need not grow into it.
+    init(roomFor rows: WaitingRows) {
+        for (column, there) in rows.columns where there.rows.count > Self.roomMin {
+            var empty = Rows()
+            empty.rows.reserveCapacity(there.rows.count)
+            empty.places.reserveCapacity(there.rows.count)
+            columns[column] = empty
+        }
+    }
+
+    private static let roomMin = 1024
 
     func row(_ column: Column, _ key: [UInt8]) -> Row? {
         guard let rows = columns[column], let place = rows.places[Name(bytes: key)] else { return nil }

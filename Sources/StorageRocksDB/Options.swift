@@ -7,7 +7,7 @@ struct Options: ~Copyable {
     /// Shared by all databases of the process; it lives as long as the process does.
     private nonisolated(unsafe) static let cache = unsafe rocksdb_cache_create_lru(cacheBytesMax)
 
-    private static let cacheBytesMax = 64 << 20
+    private static let cacheBytesMax = 256 << 20
     /// One column's rows in memory before they go to a file, and all columns' together.
     private static let columnBufferBytesMax = 16 << 20
     private static let databaseBufferBytesMax = 64 << 20
