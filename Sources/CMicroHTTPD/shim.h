@@ -52,6 +52,13 @@ static inline void *lf_http_connection_context(struct MHD_Connection *connection
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+// Has the daemon look at a connection in every round, which it does for those alone that have a timeout of their own. Ours
+// is longer than any connection lives.
+static inline void lf_http_look_after(struct MHD_Connection *connection) {
+    const unsigned int day_seconds = 86400;
+    MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, day_seconds);
+}
+
 // Enumeration constants behind a deprecation macro are not visible to Swift.
 static inline struct MHD_Response *lf_http_response_copying(size_t count, const void *bytes) {
     return MHD_create_response_from_buffer(count, (void *)bytes, MHD_RESPMEM_MUST_COPY);

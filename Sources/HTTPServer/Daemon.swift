@@ -80,6 +80,17 @@ import Synchronization
         core.counters.suspended.wrappingSubtract(1, ordering: .releasing)
     }
 
+    /// Sees to it that a connection goes whose request has ended otherwise than by a whole answer; on the daemon's
+    /// thread.
+    ///
+    /// In version 0.9.75 a connection that ends while its answer's next piece is asked for is marked as closed and not
+    /// looked at again, unless no older one is left: behind one client that stays, every stream that is left would keep
+    /// its descriptor.
+    func lookAfter(_ connection: OpaquePointer) {
+        unsafe lf_http_look_after(connection)
+        ring()
+    }
+
     private func ring() {
         // Rung once is enough, until the thread has looked.
         if isRung.exchange(true, ordering: .sequentiallyConsistent) { return }
@@ -139,9 +150,13 @@ import Synchronization
 
 // MARK: What the daemon calls
 
-/// `MHD_CONNECTION_NOTIFY_STARTED` and `MHD_REQUEST_TERMINATED_COMPLETED_OK`, whose names Swift does not import.
+// Constants whose names Swift does not import.
+
+/// `MHD_CONNECTION_NOTIFY_STARTED` and `MHD_REQUEST_TERMINATED_COMPLETED_OK`.
 private let connectionStarted: UInt32 = 0
 private let requestWentWell: UInt32 = 0
+/// `MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN`.
+private let daemonShutsDown: UInt32 = 3
 
 private func owner(_ context: UnsafeMutableRawPointer?) -> Daemon {
     unsafe Unmanaged<Daemon>.fromOpaque(context!).takeUnretainedValue()
@@ -188,9 +203,13 @@ private let handleRequest: MHD_AccessHandlerCallback = { context, daemon, _, met
     return goesOn ? .YES : .NO
 }
 
-private let requestCompleted: MHD_RequestCompletedCallback = { context, _, kept, code in
-    guard let kept = unsafe kept?.pointee else { return }
-    unsafe owner(context).core.finished(connection(kept), isComplete: code.rawValue == requestWentWell)
+private let requestCompleted: MHD_RequestCompletedCallback = { context, daemon, kept, code in
+    guard let daemon = unsafe daemon, let kept = unsafe kept?.pointee else { return }
+    let owner = unsafe owner(context)
+    let connection = unsafe connection(kept)
+    let wentWell = code.rawValue == requestWentWell
+    if code.rawValue != daemonShutsDown, !wentWell || connection.incoming.feed != nil { unsafe owner.lookAfter(daemon) }
+    owner.core.finished(connection, isComplete: wentWell)
 }
 
 /// Called for each header field, with the connection as context.

@@ -130,4 +130,28 @@ import Testing
             #expect(echo.streams.withLock { $0[0].closings } == 1)
         }
     }
+
+    /// Neither does a client that has been there for longer, and stays, keep the descriptors of those that leave.
+    @Test(arguments: ["1.1", "1.0"], [true, false])
+    func aStreamWhoseClientHasGoneLeavesNothingBehind(version: String, resets: Bool) async throws {
+        try await serving { server, echo in
+            // More than the server has threads: each of them has one.
+            let older = try (0..<8).map { _ in try Client(port: server.port) }
+            for client in older { #expect(try client.get("/hello").status == 200) }
+            var leaving: [Client] = []
+            for _ in 0..<24 {
+                let client = try Client(port: server.port)
+                client.send("GET /events HTTP/\(version)\r\nHost: a\r\n\r\n")
+                _ = try client.head()
+                leaving.append(client)
+            }
+            #expect(eventually { server.statistics.streams == leaving.count })
+            #expect(server.statistics.connections == older.count + leaving.count)
+            if resets { for client in leaving { client.abort() } }
+            leaving = []
+            #expect(eventually { server.statistics.streams == 0 })
+            #expect(eventually { server.statistics.connections == older.count })
+            for client in older { #expect(try client.get("/hello").status == 200) }
+        }
+    }
 }
