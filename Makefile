@@ -11,8 +11,8 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
-.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo soak sanitize load bench bench-growth \
-	clean
+.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo \
+	soak sanitize load bench bench-growth counts counts-write counted clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ lint: ## check the layout of the sources
 test: setup lint build unit contract vectors javascript pages ## run every check: what a change must pass
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
-	@$(MAKE) release
+	@$(MAKE) counts
 
 unit: build ## run the tests, and check that those named in docs/features.md passed
 	@scripts/setup postgresql-15
@@ -85,6 +85,17 @@ bench-growth: release ## measure how cost grows, and draw docs/performance.md: L
 	    $(if $(LARGEST),--largest '$(LARGEST)') >.build/growth.jsonl; \
 	$(PYTHON) scripts/draw-growth --measured .build/growth.jsonl --machine "$$($$tool bench --machine)" \
 	    --commit "$$commit" $(if $(LARGEST),--largest '$(LARGEST)') $(if $(NOTE),--note '$(NOTE)')
+
+counts: ## count the instructions of the hot paths, and hold them to Benchmarks/counts.tsv
+	@$(MAKE) counted ACTION=check
+
+counts-write: ## count them and write that file anew
+	@$(MAKE) counted ACTION=write
+
+counted: release
+	@scripts/setup valgrind
+	@swift build --quiet -c release --product Counts
+	@.build/release/Counts $(ACTION) Benchmarks/counts.tsv
 
 clean: ## remove everything that was built
 	@rm -rf .build .build-fuzz .build-thread

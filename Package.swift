@@ -78,6 +78,13 @@ var targets: [Target] = [
         ],
         path: "Benchmarks/Bench", swiftSettings: house),
 
+    .executableTarget(
+        name: "Counts",
+        dependencies: [
+            "Bench", "Canonical", "Chain", "Crypto", "JSON", "Ledger", "Node", "Storage", "Terminal", "Wallet", "Wire",
+        ],
+        path: "Benchmarks/Counts", swiftSettings: house),
+
     // The command line.
     library("Terminal", ["Concurrency", "JSON"]),
     library(
@@ -153,6 +160,7 @@ var targets: [Target] = [
         ]),
     tests("ConcurrencyTests", ["Concurrency"]),
     tests("BenchTests", ["Bench", "JSON", "Ledger", "Storage", "StorageRocksDB", "lianfen"]),
+    tests("CountsTests", ["Counts"]),
     tests("ProjectTests", []),
 ]
 

@@ -1,15 +1,15 @@
 import Canonical
 import Concurrency
-import Crypto
+package import Crypto
 import Glibc
-import Ledger
+package import Ledger
 import Node
 import Storage
 import StorageRocksDB
 import Wallet
 
 /// A ledger that is measured: one unit, and accounts and keys that follow from numbers.
-struct BenchChain: Sendable {
+package struct BenchChain: Sendable {
     let path: String
     let genesis: Genesis
     let genesisHash: Digest
@@ -25,11 +25,11 @@ struct BenchChain: Sendable {
     private static func key(_ name: String) -> SecretKey { SecretKey(seed: SHA256.hash(Array(name.utf8)).bytes) }
 
     static func votingKey(_ id: OrganisationID) -> SecretKey { key("bench voting \(id.number)") }
-    static func holderKey(_ index: Int) -> SecretKey { key("bench holder \(index)") }
+    package static func holderKey(_ index: Int) -> SecretKey { key("bench holder \(index)") }
     static let issuer = Author(.organisation(OrganisationID(1)), key("bench issuing 1"))
 
     /// The account with a number. Ids are spread evenly, as drawn ones are.
-    static func account(_ index: Int) -> AccountID {
+    package static func account(_ index: Int) -> AccountID {
         var numbers = Numbers(seed: UInt64(index))
         let words = (numbers.next(), numbers.next())
         return AccountID(
@@ -213,19 +213,16 @@ struct BenchChain: Sendable {
     }
 
     static func write(_ bytes: [UInt8], to path: String) throws(BenchError) {
-        guard let file = fopen(path, "w"), fwrite(bytes, 1, bytes.count, file) == bytes.count, fclose(file) == 0 else {
+        guard Machine.write(bytes, to: path) else {
             throw BenchError("directory", "cannot write \(path): \(String(cString: strerror(errno)))")
         }
     }
 
-    /// The first 64 KiB of a file.
-    static func read(_ path: String) throws(BenchError) -> [UInt8] {
-        guard let file = fopen(path, "r") else {
+    /// All of a file.
+    package static func read(_ path: String) throws(BenchError) -> [UInt8] {
+        guard let bytes = Machine.bytes(of: path) else {
             throw BenchError("directory", "cannot read \(path): \(String(cString: strerror(errno)))")
         }
-        defer { fclose(file) }
-        var bytes = [UInt8](repeating: 0, count: 1 << 16)
-        bytes.removeLast(bytes.count - fread(&bytes, 1, bytes.count, file))
         return bytes
     }
 }
@@ -269,12 +266,12 @@ final class Window: Sendable {
 }
 
 /// A small reproducible generator (SplitMix64): the same load in every run.
-struct Numbers: RandomNumberGenerator, Sendable {
+package struct Numbers: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 }
+    package init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 }
 
-    mutating func next() -> UInt64 {
+    package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -35,7 +35,7 @@ public struct BenchDirectory: Sendable {
     }
 
     /// The path of a ledger in it.
-    func ledger(_ name: String) -> String { "\(path)/\(name)" }
+    package func ledger(_ name: String) -> String { "\(path)/\(name)" }
 
     /// Makes an empty one, in the place of what was there under its name.
     @discardableResult
@@ -60,7 +60,7 @@ public struct BenchDirectory: Sendable {
     }
 
     /// Removes a ledger of ours, all of it.
-    func remove(_ name: String) { Self.remove(tree: ledger(name)) }
+    package func remove(_ name: String) { Self.remove(tree: ledger(name)) }
 
     private static func remove(tree path: String) {
         for name in Machine.names(in: path) {
@@ -76,7 +76,7 @@ public struct BenchError: Error, CustomStringConvertible {
     public let code: String
     public let description: String
 
-    init(_ code: String, _ description: String) {
+    package init(_ code: String, _ description: String) {
         self.code = code
         self.description = description
     }

@@ -1,9 +1,9 @@
-import Glibc
+package import Glibc
 
 /// A program that was started: mostly the tool itself, since each benchmark has a process of its own, so that none
 /// inherits another's memory.
 public struct Child: ~Copyable {
-    let id: pid_t
+    package let id: pid_t
     private let output: Int32
 
     /// Starts a program; its output comes here.

@@ -1,21 +1,26 @@
 import Concurrency
-import Glibc
+package import Glibc
 
 /// Time and room, as the system counts them.
 public enum Machine {
     /// Nanoseconds of a clock that never jumps.
-    static func now() -> UInt64 {
+    package static func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
-    static func seconds(since start: UInt64) -> Double { Double(now() - start) / 1e9 }
+    package static func seconds(since start: UInt64) -> Double { Double(now() - start) / 1e9 }
 
     /// Memory of this process in bytes: what is resident now, and the most that ever was.
     static var memory: (resident: Double, most: Double) {
         let status = text("/proc/self/status")
         return (number("VmRSS:", in: status) * 1024, number("VmHWM:", in: status) * 1024)
+    }
+
+    /// What is resident of a process, in bytes; 0 where it has ended.
+    package static func resident(of process: pid_t) -> Double {
+        number("VmRSS:", in: text("/proc/\(process)/status")) * 1024
     }
 
     /// Processor time that this process has used, on all cores.
@@ -43,7 +48,7 @@ public enum Machine {
     static var bytesWritten: Double { number("write_bytes:", in: text("/proc/self/io")) }
 
     /// Bytes that a directory takes up on its disk.
-    static func bytes(under directory: String) -> Double {
+    package static func bytes(under directory: String) -> Double {
         var total = 0.0
         for name in names(in: directory) {
             let path = "\(directory)/\(name)"
@@ -62,7 +67,7 @@ public enum Machine {
         return Double(status.f_bavail) * Double(status.f_frsize)
     }
 
-    static func names(in directory: String) -> [String] {
+    package static func names(in directory: String) -> [String] {
         guard let handle = opendir(directory) else { return [] }
         defer { closedir(handle) }
         var names: [String] = []
@@ -93,12 +98,25 @@ public enum Machine {
     }
 
     /// What is in a file; empty where there is none.
-    static func text(_ path: String) -> String {
-        guard let file = fopen(path, "r") else { return "" }
+    static func text(_ path: String) -> String { String(decoding: bytes(of: path) ?? [], as: UTF8.self) }
+
+    /// All of a file; nil where it cannot be read.
+    package static func bytes(of path: String) -> [UInt8]? {
+        guard let file = fopen(path, "r") else { return nil }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 1 << 16)
-        while case let count = fread(&piece, 1, piece.count, file), count > 0 { bytes += piece.prefix(count) }
-        return String(decoding: bytes, as: UTF8.self)
+        while true {
+            let count = fread(&piece, 1, piece.count, file)
+            if count == 0 { return ferror(file) == 0 ? bytes : nil }
+            bytes += piece.prefix(count)
+        }
+    }
+
+    /// Writes a file, whole or anew; false where that is not possible.
+    package static func write(_ bytes: [UInt8], to path: String) -> Bool {
+        guard let file = fopen(path, "w") else { return false }
+        let count = fwrite(bytes, 1, bytes.count, file)
+        return fclose(file) == 0 && count == bytes.count
     }
 }
