@@ -25,8 +25,8 @@ public enum Table: String, CaseIterable, Sendable {
         }
     }
 
-    /// A stored row's leaf in the state tree. It holds the digest of the row itself, of a holding that of the totals and
-    /// the lots' digest.
+    /// A stored row's leaf in the state tree. It holds the digest of the row itself; of a holding that of the totals
+    /// and the lots' digest.
     /// - Throws: where the row's bytes are not a row of this table.
     public func leaf(_ key: RawSpan, _ row: RawSpan) throws(DecodingError) -> (key: Digest, value: Digest) {
         let value =
@@ -274,7 +274,7 @@ public struct TableChanges: Sendable {
         public let key: [UInt8]
         /// None: deleted.
         public let value: [UInt8]?
-        /// What the row's leaf is the digest of, where that is not `value`; see ``Table/leafContent(of:)``, which gives
+        /// What the row's leaf is the digest of, where that is not `value`; see ``Table/leaf(_:_:)``, which gives
         /// the same for a row that is read.
         public let leafContent: [UInt8]?
 

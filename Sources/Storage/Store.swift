@@ -23,8 +23,8 @@ public protocol Store: AnyObject, Sendable {
         _ column: Column, from start: [UInt8]?, descending: Bool, _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool
     ) throws(StorageError)
 
-    /// As ``scan(_:from:descending:_:)``, ascending, for who looks at very many rows and keeps none of them: key and value
-    /// are good only during the call.
+    /// As ``scan(_:from:descending:_:)``, ascending, for who looks at very many rows and keeps none of them: key and
+    /// value are good only during the call.
     func visit(
         _ column: Column, from start: [UInt8]?, _ body: (_ key: RawSpan, _ value: RawSpan) -> Bool
     ) throws(StorageError)

@@ -51,8 +51,10 @@ import Testing
 
     @Test func domainIsItsTagInFront() {
         #expect(SHA256.hash(.row, [1, 2]) == SHA256.hash([13] + Array("lianfen/1/row".utf8) + [1, 2]))
-        #expect(SHA256.hash(.row, [0, 1, 2, 3][1..<3]) == SHA256.hash(.row, [1, 2]))
-        #expect(SHA256.hash(.row, [0, 1][1..<1]) == SHA256.hash(.row, []))
+        let bytes: [UInt8] = [0, 1, 2, 3]
+        let (part, none) = (SHA256.hash(.row, bytes[1..<3].span.bytes), SHA256.hash(.row, bytes[1..<1].span.bytes))
+        #expect(part == SHA256.hash(.row, [1, 2]))
+        #expect(none == SHA256.hash(.row, []))
         for domain in Domain.allCases { #expect(SHA256.hash(domain, []) == SHA256.hash(domain.prefix)) }
     }
 

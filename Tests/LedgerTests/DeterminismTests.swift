@@ -31,8 +31,9 @@ struct DeterminismTests {
             for change in output.changes where !change.table.isLog {
                 for row in change.rows {
                     guard let value = row.value else { continue }
-                    let content = try change.table.leafContent(of: value)
-                    try #require(row.leafContent ?? value == content, "\(change.table)")
+                    let leaf = try change.table.leaf(row.key.span.bytes, value.span.bytes)
+                    try #require(leaf.value == Table.leafValue(row.leafContent ?? value), "\(change.table)")
+                    try #require(leaf.key == Table.leafKey(row.key), "\(change.table)")
                 }
             }
         }
