@@ -12,7 +12,7 @@ DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo \
-	soak sanitize load bench bench-growth counts counts-write counted clean
+	soak sanitize load bench bench-growth bench-profiles counts counts-write counted clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -85,6 +85,11 @@ bench-growth: release ## measure how cost grows, and draw docs/performance.md: L
 	    $(if $(LARGEST),--largest '$(LARGEST)') >.build/growth.jsonl; \
 	$(PYTHON) scripts/draw-growth --measured .build/growth.jsonl --machine "$$($$tool bench --machine)" \
 	    --commit "$$commit" $(if $(LARGEST),--largest '$(LARGEST)') $(if $(NOTE),--note '$(NOTE)')
+
+bench-profiles: release ## profile the benchmarks, and write docs/performance/profiles.md: ONLY=NAME, DIR=DIR
+	@scripts/setup linux-perf
+	@scripts/keep-profiles --tool .build/release/lianfen --dir '$(or $(DIR),.build/bench)' \
+	    --machine "$$(.build/release/lianfen bench --machine)" --commit "$$(git describe --always --dirty)" $(ONLY)
 
 counts: ## count the instructions of the hot paths, and hold them to Benchmarks/counts.tsv
 	@$(MAKE) counted ACTION=check
