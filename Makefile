@@ -62,8 +62,10 @@ docs: setup ## write the documentation of the libraries into .build/docs
 demo: release ## run four organisations here: SECONDS=30, ORDERS=FILE MAPPING=FILE, DIR=DIR, LISTEN=HOST:PORT
 	@exec .build/release/lianfen demo $(DEMO_FLAGS)
 
-soak: build ## run the tests of the node at length
+soak: build release ## run the tests of the node at length, then a node under load for MINUTES=20: does it grow?
 	@LIANFEN_SOAK=1 swift test --skip-build --disable-xctest --filter NodeTests
+	@swift build --quiet -c release --product Soak
+	@.build/release/Soak --lianfen .build/release/lianfen --minutes '$(or $(MINUTES),20)' --dir '$(or $(DIR),.build/soak)'
 
 sanitize: setup ## run the tests of the node under the thread sanitizer
 	@swift test --quiet --disable-xctest --sanitize=thread --scratch-path .build-thread --filter NodeTests

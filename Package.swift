@@ -84,6 +84,10 @@ var targets: [Target] = [
             "Bench", "Canonical", "Chain", "Crypto", "JSON", "Ledger", "Node", "Storage", "Terminal", "Wallet", "Wire",
         ],
         path: "Benchmarks/Counts", swiftSettings: house),
+    .executableTarget(
+        name: "Soak",
+        dependencies: ["Bench", "Canonical", "Concurrency", "Crypto", "Ledger", "Terminal", "Wallet", "Wire"],
+        path: "Benchmarks/Soak", swiftSettings: house),
 
     // The command line.
     library("Terminal", ["Concurrency", "JSON"]),
@@ -161,6 +165,7 @@ var targets: [Target] = [
     tests("ConcurrencyTests", ["Concurrency"]),
     tests("BenchTests", ["Bench", "JSON", "Ledger", "Storage", "StorageRocksDB", "lianfen"]),
     tests("CountsTests", ["Counts"]),
+    tests("SoakTests", ["Soak"]),
     tests("ProjectTests", []),
 ]
 

@@ -86,20 +86,13 @@ extension Benchmark {
         let port: Int
 
         func submission(_ envelope: [UInt8]) -> [UInt8] {
-            request(
-                "POST /v1/transactions",
-                ["Content-Type: application/octet-stream", "Content-Length: \(envelope.count)"]) + envelope
+            HTTPLoad.request("POST /v1/transactions", ["Content-Type: application/octet-stream"], body: envelope)
         }
 
         func balance(of holder: Int, token: String) -> [UInt8] {
-            request(
+            HTTPLoad.request(
                 "GET /v1/accounts/\(BenchChain.account(holder))/balances/\(BenchChain.unit)",
                 ["Authorization: Bearer \(token)"])
-        }
-
-        private func request(_ line: String, _ fields: [String]) -> [UInt8] {
-            let head = ["\(line) HTTP/1.1", "Host: 127.0.0.1:\(port)"] + fields
-            return Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8)
         }
 
         /// The issuer's, which may read every balance of its unit.

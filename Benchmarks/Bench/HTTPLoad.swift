@@ -4,11 +4,11 @@ import Glibc
 /// Many clients of one HTTP server in one thread: each sends its next request when its answer is whole.
 ///
 /// As little as an answer needs, so that what is measured is the server: no library's client is as cheap.
-struct HTTPLoad {
+package struct HTTPLoad {
     private let port: Int
     private let connections: Int
 
-    init(port: Int, connections: Int) {
+    package init(port: Int, connections: Int) {
         self.port = port
         self.connections = connections
     }
@@ -29,10 +29,10 @@ struct HTTPLoad {
     /// - Parameter requests: whole requests, of connections that stay open.
     /// - Returns: how long all of them took, and each one by itself, in the order of the answers.
     /// - Throws: where an answer is not 2xx, or a connection ends.
-    func send(_ requests: [[UInt8]]) throws -> (seconds: Double, nanoseconds: [UInt64]) {
+    package func send(_ requests: [[UInt8]]) throws -> (seconds: Double, nanoseconds: [UInt64]) {
         var clients: [Client] = []
         defer { for client in clients { close(client.socket) } }
-        for _ in 0..<min(connections, requests.count) { clients.append(Client(try connect())) }
+        for _ in 0..<min(connections, requests.count) { clients.append(Client(try Self.connect(port))) }
         var next = 0
         var times: [UInt64] = []
         times.reserveCapacity(requests.count)
@@ -59,7 +59,15 @@ struct HTTPLoad {
 
     private static let patienceMilliseconds: Int32 = 30_000
 
-    private func connect() throws -> Int32 {
+    /// A request of a connection that stays open, as its bytes.
+    package static func request(_ line: String, _ fields: [String] = [], body: [UInt8] = []) -> [UInt8] {
+        let length = body.isEmpty ? [] : ["Content-Length: \(body.count)"]
+        let head = ["\(line) HTTP/1.1", "Host: 127.0.0.1"] + fields + length
+        return Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
+    }
+
+    /// A socket that is connected to a port of this machine.
+    package static func connect(_ port: Int) throws -> Int32 {
         let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -70,7 +78,7 @@ struct HTTPLoad {
                 Glibc.connect(made, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard made >= 0, code == 0 else { throw Self.failure("cannot connect") }
+        guard made >= 0, code == 0 else { throw failure("cannot connect") }
         var on: Int32 = 1
         setsockopt(made, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         return made

@@ -27,7 +27,7 @@ extension Benchmark {
                     errors: "\(place)/errors")
             }
             let seconds = Machine.seconds(since: start)
-            node.stop()
+            _ = node.stop()
             let totals = try imported.get()
             guard totals["vested"]?["count"] == JSONValue(rows), totals["rejected"] == 0 else {
                 throw BenchError("load", "the import did not bring all of its \(rows) rows: \(totals.text)")
@@ -47,9 +47,8 @@ extension Benchmark {
         return try JSONValue(parsing: Array(line.utf8))
     }
 
-    fileprivate static func lastLine(of path: String) -> String {
-        let text = (try? BenchChain.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return text.split(separator: "\n").last.map(String.init) ?? "it said nothing"
+    static func lastLine(of path: String) -> String {
+        Machine.text(path).split(separator: "\n").last.map(String.init) ?? "it said nothing"
     }
 
     /// Orders with the columns that most shops' files have: a key, who bought, when, for how much, and how it stands.
@@ -74,55 +73,4 @@ extension Benchmark {
           "unit": "BENCH", "programs": [{"code": "BENCH", "currency": "CNY", "faceValue": {"minor": 1, "points": 1}}]
         }
         """
-}
-
-/// `lianfen node` in a process of its own, at a free port.
-private struct ServedNode: ~Copyable {
-    private let child: Child
-    let url: String
-
-    /// Starts it, and waits until its door is open.
-    init(_ tool: String, _ directory: String) throws {
-        let log = "\(directory)/node.log"
-        let errors = "\(directory)/node.errors"
-        let child = try Child(
-            tool,
-            [
-                "node", "--dir", directory, "--listen", "127.0.0.1:0", "--log", log, "--drain", "0",
-                // By itself in the end, should nobody be left to stop it.
-                "--seconds", "\(Self.secondsMax)", "--json",
-            ], errors: errors)
-        let start = Machine.now()
-        while Machine.seconds(since: start) < Self.patienceSeconds {
-            if let port = Self.port(log) {
-                self.child = child
-                url = "http://127.0.0.1:\(port)"
-                return
-            }
-            Benchmark.pause(milliseconds: 20)
-        }
-        child.kill(SIGTERM)
-        throw BenchError("load", "a node did not open its door: \(Benchmark.lastLine(of: errors))")
-    }
-
-    consuming func stop() { child.kill(SIGTERM) }
-
-    private static let secondsMax = 600
-    private static let patienceSeconds = 30.0
-
-    /// The port that its log says it listens at.
-    private static func port(_ log: String) -> Int? {
-        guard let bytes = try? BenchChain.read(log) else { return nil }
-        let lines = bytes.split(separator: UInt8(ascii: "\n")).lazy.compactMap { try? JSONValue(parsing: Array($0)) }
-        guard case .integer(let port) = lines.first(where: { $0["event"] == "listening" })?["port"] else { return nil }
-        return Int(port)
-    }
-}
-
-extension JSONValue {
-    /// The member of an object; nil where there is none.
-    fileprivate subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self else { return nil }
-        return members.first { $0.name == name }?.value
-    }
 }
