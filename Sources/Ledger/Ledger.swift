@@ -108,8 +108,6 @@ public struct Ledger: Sendable {
         }
         state.units.forEachChanged { precondition($0.isConserved, "points of \($0.code) are conserved") }
         let (added, left) = replays.drain()
-        if let isCold = state.accounts.isColdAndForget() { tablesAhead.update(.accounts, isCold) }
-        if let isCold = state.holdings.isColdAndForget() { tablesAhead.update(.holdings, isCold) }
         return Output(
             receipts: receipts.map { $0! }, changes: state.drain(height, replays: added), replaysLeft: left,
             burnt: burnt.sorted { $0.index < $1.index })
@@ -121,10 +119,6 @@ public struct Ledger: Sendable {
         forgotten = max(forgotten, height - min(height, Self.heightsAhead))
         state.trim(stored: forgotten)
     }
-
-    /// Tables of which rows are worth reading ahead: those that are mostly in memory are not. A natural key is seldom
-    /// found anywhere, so looking for it always is.
-    public private(set) var tablesAhead: Set<Table> = [.keys]
 
     /// How many heights may be stored between the moment at which rows are read ahead and their use.
     static let heightsAhead: UInt64 = 16

@@ -15,30 +15,24 @@ public struct RowsAhead: Sendable {
     /// Reads many rows of a table; nil for those that are absent, and nil in all where reading fails.
     public typealias ManyLoader = (Table, [[UInt8]]) -> [[UInt8]?]?
 
-    /// Fewer lines are read as fast when their turn comes.
-    private static let linesMin = 64
-
     /// - Parameters:
-    ///   - tables: to read from.
+    ///   - missing: what the ledger lacks, as ``Ledger/missing(of:)`` gave it.
     ///   - height: at which the tables stand; asked for before anything is loaded.
-    /// - Returns: nil where the transaction has few lines, or the height cannot be read.
+    /// - Returns: nil where the height cannot be read.
     public init?(
-        of transaction: Transaction, from tables: Set<Table>, at height: () -> UInt64?, load loadAny: ManyLoader
+        of transaction: Transaction, missing: RowsMissing, at height: () -> UInt64?, load: ManyLoader
     ) {
-        let lines = transaction.body.operations.reduce(0) { $0 + $1.lineCount }
-        guard lines >= Self.linesMin, let height = height() else { return nil }
+        guard let height = height() else { return nil }
         self.height = height
-        let load: ManyLoader = { table, keys in tables.contains(table) ? loadAny(table, keys) : nil }
+        accounts.read(missing.accounts, .accounts, load)
+        holdings.read(missing.holdings, .holdings, load)
         // The issuer of a unit is not known here, but it has to sign.
         let issuers = transaction.body.signers.compactMap { signer -> OrganisationID? in
             if case .organisation(let id) = signer.party { id } else { nil }
         }
         for operation in transaction.body.operations {
             switch operation {
-            case .open(let list): accounts.read(list.lines.map(\.account), .accounts, load)
             case .accrue(let list):
-                accounts.read(list.lines.map(\.account), .accounts, load)
-                holdings.read(list.lines.map { HoldingKey(account: $0.account, unit: list.unit) }, .holdings, load)
                 for issuer in issuers { keys.read(list.lines.map { $0.key.digest(issuer: issuer) }, .keys, load) }
             case .vest(let list), .void(let list), .clawBack(let list):
                 for issuer in issuers {
@@ -53,15 +47,44 @@ public struct RowsAhead: Sendable {
     }
 }
 
-extension Set<Table> {
-    mutating func update(_ table: Table, _ isIn: Bool) { if isIn { insert(table) } else { remove(table) } }
+/// Rows that a transaction of many lines will ask for and that are not in memory, as far as its lines name them.
+public struct RowsMissing: Sendable {
+    var accounts: [AccountID] = []
+    var holdings: [HoldingKey] = []
+
+    /// Fewer lines are read as fast when their turn comes.
+    static let linesMin = 64
+}
+
+extension Ledger {
+    /// What is worth reading before a transaction's turn; nil where it has few lines. A natural key is seldom found
+    /// anywhere, so it is looked for in any case.
+    public func missing(of transaction: Transaction) -> RowsMissing? {
+        let operations = transaction.body.operations
+        guard operations.reduce(0, { $0 + $1.lineCount }) >= RowsMissing.linesMin else { return nil }
+        var missing = RowsMissing()
+        for operation in operations {
+            switch operation {
+            case .open(let list):
+                for line in list.lines where !state.accounts.has(line.account) { missing.accounts.append(line.account) }
+            case .accrue(let list):
+                for line in list.lines {
+                    if !state.accounts.has(line.account) { missing.accounts.append(line.account) }
+                    let key = HoldingKey(account: line.account, unit: list.unit)
+                    if !state.holdings.has(key) { missing.holdings.append(key) }
+                }
+            default: break
+            }
+        }
+        return missing
+    }
 }
 
 extension Dictionary where Key: RowKey {
     fileprivate mutating func read<Row: Canonical>(
         _ wanted: [Key], _ table: Table, _ load: RowsAhead.ManyLoader
     ) where Value == Row? {
-        guard let rows = load(table, wanted.map(\.keyBytes)) else { return }
+        guard !wanted.isEmpty, let rows = load(table, wanted.map(\.keyBytes)) else { return }
         reserveCapacity(count + wanted.count)
         for (key, row) in zip(wanted, rows) {
             guard let row else {

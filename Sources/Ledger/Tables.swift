@@ -120,26 +120,17 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     private var undo: [(place: Int, row: Row?)] = []
     /// Rows that were read before their turn, as they are stored.
     var ahead: [Key: Row?] = [:]
-    /// Rows that the block in hand asked for, and those of them that were not in memory.
-    private var asked = 0
-    private var missed = 0
 
     init(_ table: Table) { self.table = table }
-
-    /// Whether so many rows of a block were not in memory that those of the next ones are worth reading ahead; nil
-    /// where it asked for too few to tell. Begins to count anew.
-    mutating func isColdAndForget() -> Bool? {
-        defer { (asked, missed) = (0, 0) }
-        return asked < 256 ? nil : missed * 16 > asked
-    }
 
     /// Rows in memory, those known to be absent too.
     var count: Int { slots.count }
 
+    /// Whether a row is in memory, or known to be absent.
+    func has(_ key: Key) -> Bool { places[key] != nil }
+
     private mutating func place(of key: Key, _ load: Loading) -> Int {
-        asked += 1
         if let place = places[key] { return place }
-        missed += 1
         places[key] = slots.count
         slots.append(Slot(key: key, row: ahead[key] ?? load.row(table, key.keyBytes), changedAt: 0))
         return slots.count - 1

@@ -187,9 +187,11 @@ public struct BlockStore: Sendable {
 
     /// Rows that a transaction of many lines will ask for, as the tables have them now. A read that fails is left to
     /// execution, which says so.
-    func rowsAhead(of transaction: Transaction, from tables: Set<Table>) -> RowsAhead? {
-        RowsAhead(
-            of: transaction, from: tables, at: { try? height() }, load: { try? store.getMany(Self.column($0), $1) })
+    func rowsAhead(of unchecked: SignaturePool.Unchecked) -> RowsAhead? {
+        guard let missing = unchecked.missing else { return nil }
+        return RowsAhead(
+            of: unchecked.transaction, missing: missing, at: { try? height() },
+            load: { try? store.getMany(Self.column($0), $1) })
     }
 
     // MARK: Writing

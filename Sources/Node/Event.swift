@@ -35,7 +35,7 @@ public enum Event: Sendable {
 /// What a node wants done. Effects of one step are carried out in order; those of one kind never overtake each other.
 public enum Effect: Sendable {
     /// Check all signatures of these, on as many cores as there are, and read ahead what those of many lines will need.
-    case verify([Transaction], ahead: Set<Table>)
+    case verify([SignaturePool.Unchecked])
     case append([UInt8], position: UInt64)
     case read(from: UInt64, max: Int)
     /// Write this with a sync, then say ``Event/locked(height:)``. Nothing of the height leaves the node before.

@@ -136,8 +136,10 @@ public struct Executor: Sendable {
         return (encoder.bytes, leaves)
     }
 
-    /// Tables of which rows are worth reading before their turn.
-    var tablesAhead: Set<Table> { ledger.tablesAhead }
+    /// A transaction whose signatures are to be checked, and which rows are worth reading meanwhile.
+    func unchecked(_ transaction: Transaction) -> SignaturePool.Unchecked {
+        SignaturePool.Unchecked(transaction: transaction, missing: ledger.missing(of: transaction))
+    }
 
     /// Rows up to `height` stand in the tables.
     public mutating func stored(upTo height: UInt64) {

@@ -28,7 +28,7 @@ extension NodeCore {
             pool.add(
                 transaction, request, isReady: verify == true, perSenderMax: configuration.inFlightPerSenderMax)
         else { return refuse(.senderBusy(transaction.firstSigner.party)) }
-        if verify == nil { effects.append(.verify([transaction], ahead: executor.tablesAhead)) }
+        if verify == nil { effects.append(.verify([executor.unchecked(transaction)])) }
     }
 
     mutating func take(_ results: SignaturePool.Results, _ now: UInt64) {

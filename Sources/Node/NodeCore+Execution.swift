@@ -92,7 +92,7 @@ extension NodeCore {
             }
         }
         awaiting = next
-        if !unknown.isEmpty { effects.append(.verify(unknown, ahead: executor.tablesAhead)) }
+        if !unknown.isEmpty { effects.append(.verify(unknown.map { executor.unchecked($0) })) }
     }
 
     /// The certificate of an entry that may not be executed yet can be what allows it: a node that comes late has no

@@ -174,14 +174,10 @@ public final class NodeRunner: Sendable {
     private func carryOut(_ effects: [Effect]) -> UInt64? {
         var wakeAt: UInt64?
         // Handed over together: waking the pool for each would cost as much as the check.
-        var unchecked: [Transaction] = []
-        var tables: Set<Table> = []
-        for case .verify(let transactions, let ahead) in effects {
-            unchecked += transactions
-            tables = ahead
-        }
-        signatures.verify(unchecked, reader: { [blocks, tables] in blocks.rowsAhead(of: $0, from: tables) }) {
-            [events] in events.insist(.signatures($0))
+        var unchecked: [SignaturePool.Unchecked] = []
+        for case .verify(let transactions) in effects { unchecked += transactions }
+        signatures.verify(unchecked, reader: { [blocks] in blocks.rowsAhead(of: $0) }) { [events] in
+            events.insist(.signatures($0))
         }
         for effect in effects {
             switch effect {

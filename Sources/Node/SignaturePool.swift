@@ -21,11 +21,23 @@ public final class SignaturePool: Sendable {
         }
     }
 
+    /// A transaction to be checked.
+    public struct Unchecked: Sendable {
+        public let transaction: Transaction
+        /// What to read ahead for it; none where that is not worth it.
+        public let missing: RowsMissing?
+
+        public init(transaction: Transaction, missing: RowsMissing? = nil) {
+            self.transaction = transaction
+            self.missing = missing
+        }
+    }
+
     /// Reads rows of a transaction ahead; nil where that is not worth it.
-    public typealias Reader = @Sendable (Transaction) -> RowsAhead?
+    public typealias Reader = @Sendable (Unchecked) -> RowsAhead?
 
     private struct Work: Sendable {
-        let transactions: ArraySlice<Transaction>
+        let transactions: ArraySlice<Unchecked>
         let reader: Reader
         let done: @Sendable (Results) -> Void
     }
@@ -41,11 +53,11 @@ public final class SignaturePool: Sendable {
             WorkerThread("signatures") {
                 while let work = queue.takeOne() {
                     work.done(
-                        work.transactions.map { transaction in
-                            let verify = transaction.signaturesVerify(genesis: genesis)
+                        work.transactions.map { unchecked in
+                            let verify = unchecked.transaction.signaturesVerify(genesis: genesis)
                             return Checked(
-                                envelope: transaction.envelopeDigest, verify: verify,
-                                ahead: verify ? work.reader(transaction) : nil)
+                                envelope: unchecked.transaction.envelopeDigest, verify: verify,
+                                ahead: verify ? work.reader(unchecked) : nil)
                         })
                 }
             }
@@ -55,7 +67,7 @@ public final class SignaturePool: Sendable {
     /// Checks these and reports part by part, from threads of the pool: the first of many need not wait for the last.
     /// - Parameter reader: called for each whose signatures match, on the same threads.
     public func verify(
-        _ transactions: [Transaction], reader: @escaping Reader = { _ in nil },
+        _ transactions: [Unchecked], reader: @escaping Reader = { _ in nil },
         done: @escaping @Sendable (Results) -> Void
     ) {
         for start in stride(from: 0, to: transactions.count, by: Self.partMax) {
@@ -67,7 +79,7 @@ public final class SignaturePool: Sendable {
     /// Checks these and waits for all results, which come in no particular order.
     public func verify(_ transactions: [Transaction]) -> Results {
         let finished = Mailbox<Results>(countMax: .max)
-        verify(transactions) { finished.insist($0) }
+        verify(transactions.map { Unchecked(transaction: $0) }) { finished.insist($0) }
         var results: Results = []
         while results.count < transactions.count { results += finished.take(within: nil)!.joined() }
         return results

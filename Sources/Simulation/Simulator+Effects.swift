@@ -23,8 +23,8 @@ extension Simulator {
         if let brief = effect.brief { note("n\(node.index)   \(brief)") }
         let (index, life) = (node.index, node.life)
         switch effect {
-        case .verify(let transactions, _):
-            let results = transactions.map {
+        case .verify(let unchecked):
+            let results = unchecked.map(\.transaction).map {
                 SignaturePool.Checked(
                     envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
             }
@@ -174,7 +174,7 @@ extension Effect {
     /// A few words for the trace; none for what every step wants.
     var brief: String? {
         switch self {
-        case .verify(let transactions, _): "verify \(transactions.count)"
+        case .verify(let unchecked): "verify \(unchecked.count)"
         case .append(let bytes, let position): "append \(bytes.count) bytes at \(position)"
         case .read(let from, let max): "read \(max) from \(from)"
         case .lock(let batch, let height):

@@ -60,7 +60,8 @@ import Testing
         var used = 0
         for step in 0..<120 {
             let transaction = book.transaction([Book.mallIssuer], [Self.batch(&random)])
-            let rows = RowsAhead(of: transaction, from: Set(Table.allCases), at: { hinted.height }) { table, keys in
+            let missing = try #require(hinted.missing(of: transaction))
+            let rows = RowsAhead(of: transaction, missing: missing, at: { hinted.height }) { table, keys in
                 keys.map { store.row(table, $0) }
             }
             #expect(rows != nil)
@@ -103,8 +104,9 @@ import Testing
         }
         let transaction = book.transaction([Book.mallIssuer], [.accrue(AccrueList(unit: Book.mall, lines: lines))])
         let height = book.ledger.height
+        let missing = try #require(book.ledger.missing(of: transaction))
         let old = try #require(
-            RowsAhead(of: transaction, from: Set(Table.allCases), at: { height }) { table, keys in
+            RowsAhead(of: transaction, missing: missing, at: { height }) { table, keys in
                 keys.map { book.store.row(table, $0) }
             })
         // The same orders by another batch, and many blocks after it.
@@ -124,10 +126,25 @@ import Testing
     @Test func fewLinesAreNotWorthIt() throws {
         var book = Book.standard()
         let transaction = book.transaction([Book.mallIssuer], [Book.accrual(Book.one, order(2), 1)])
-        let rows = RowsAhead(of: transaction, from: Set(Table.allCases), at: { 1 }) { _, keys in
-            Issue.record("nothing is read")
-            return keys.map { _ in nil }
+        #expect(book.ledger.missing(of: transaction) == nil)
+    }
+
+    /// What is in memory is not read again, and neither is what is known to be absent.
+    @Test func onlyWhatIsMissingIsReadAhead() throws {
+        var book = Book.standard()
+        let known = [Book.one, Book.two].flatMap { Array(repeating: $0, count: 40) }
+        func batch(_ accounts: [AccountID], first: UInt64) -> Transaction {
+            let lines = accounts.enumerated().map {
+                AccrualLine(account: $0.element, key: order(first + UInt64($0.offset)), amount: 1, pending: false)
+            }
+            return book.transaction([Book.mallIssuer], [.accrue(AccrueList(unit: Book.mall, lines: lines))])
         }
-        #expect(rows == nil)
+        let stranger = account(999)
+        let before = try #require(book.ledger.missing(of: batch(known + [stranger], first: 1000)))
+        #expect(before.accounts == [stranger], "the two were opened a moment ago")
+        _ = book.block(inputs: [Ledger.Input(batch(known + [stranger], first: 2000), signaturesVerify: true)])
+        let after = try #require(book.ledger.missing(of: batch(known + [stranger], first: 3000)))
+        #expect(after.accounts.isEmpty)
+        #expect(after.holdings == [HoldingKey(account: stranger, unit: Book.mall)], "nobody asks for it")
     }
 }

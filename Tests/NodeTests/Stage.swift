@@ -140,8 +140,8 @@ final class Stage {
         let member = members[index]
         for effect in effects where member.core != nil {
             switch effect {
-            case .verify(let transactions, _):
-                let results = transactions.map {
+            case .verify(let unchecked):
+                let results = unchecked.map(\.transaction).map {
                     SignaturePool.Checked(
                         envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
                 }
