@@ -15,6 +15,9 @@ struct Options: ~Copyable {
     private static let memoryFilterPart = 0.1
     /// Bounds what is read again after a crash.
     private static let logBytesMax: UInt64 = 64 << 20
+    /// Sorted files of a column before they are merged with what is there: rows come in no order of their own, so each
+    /// merge reads and writes nearly all of the next level. Filters keep looking into more files cheap.
+    private static let filesBeforeCompaction: Int32 = 8
     /// Four databases stay far below the 20,000 descriptors of a process.
     private static let openFilesMax: Int32 = 1_000
 
@@ -69,6 +72,7 @@ struct Options: ~Copyable {
         // A reader beside a writer holds every file open, so that the writer's compaction cannot take one away.
         unsafe rocksdb_options_set_max_open_files(options, mode == .readOnly ? -1 : openFilesMax)
         unsafe rocksdb_options_set_max_background_jobs(options, 2)
+        unsafe rocksdb_options_set_level0_file_num_compaction_trigger(options, filesBeforeCompaction)
         unsafe rocksdb_options_set_bytes_per_sync(options, 1 << 20)
         unsafe rocksdb_options_set_compression(options, Int32(rocksdb_lz4_compression))
 
