@@ -143,14 +143,14 @@ package struct BenchChain: Sendable {
                 try submit([chain.encoded([.accrue(AccrueList(unit: unit, lines: gifts))], by: issuer)])
             }
             // A few batches at a time, so that as little of the load is in memory as keeps the node busy.
-            let starts = stride(from: holders, to: holders + accounts, by: ListBounds.linesMax)
-            try submit(
-                starts.lazy.map { start in
-                    let lines = (start..<min(start + ListBounds.linesMax, holders + accounts)).map {
-                        OpenLine(account: account($0), credential: nil)
-                    }
-                    return chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer)
-                }, window: 8)
+            let batches = (accounts + ListBounds.linesMax - 1) / ListBounds.linesMax
+            try submit(count: batches, window: 8) { batch in
+                let start = holders + batch * ListBounds.linesMax
+                let lines = (start..<min(start + ListBounds.linesMax, holders + accounts)).map {
+                    OpenLine(account: account($0), credential: nil)
+                }
+                return chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer)
+            }
         }
 
         /// Hands encoded transactions to the node as its gateway does, and waits until all of them are certified.
@@ -160,18 +160,30 @@ package struct BenchChain: Sendable {
         /// - Returns: seconds from the first to the last.
         /// - Throws: where one is refused, or does not do what it says.
         @discardableResult
+        func submit(_ envelopes: [[UInt8]], window: Int = 64, threads: Int = 1) throws -> Double {
+            try submit(count: envelopes.count, window: window, threads: threads) { envelopes[$0] }
+        }
+
+        /// The same with transactions that are made when their turn comes, each once: where there are very many, they
+        /// would fill memory, and their time would pass while they wait.
+        @discardableResult
         func submit(
-            _ envelopes: some Collection<[UInt8]> & Sendable, window: Int = 64, threads: Int = 1
+            count: Int, window: Int, threads: Int = 1, envelope: @escaping @Sendable (Int) -> [UInt8]
         ) throws -> Double {
             let window = Window(window)
-            let source = Locked(envelopes.makeIterator())
+            let next = Locked(0)
             let failure = Locked<BenchError?>(nil)
             let start = Machine.now()
             let node = node
             let feeders = (0..<threads).map { _ in
                 WorkerThread("feeder") {
-                    while failure.withLock({ $0 }) == nil, let envelope = source.withLock({ $0.next() }) {
-                        guard let transaction = try? Transaction(envelope: envelope) else {
+                    while failure.withLock({ $0 }) == nil {
+                        let index = next.withLock { next in
+                            next += 1
+                            return next - 1
+                        }
+                        guard index < count else { return }
+                        guard let transaction = try? Transaction(envelope: envelope(index)) else {
                             failure.withLock { $0 = BenchError("load", "the load does not decode") }
                             return
                         }

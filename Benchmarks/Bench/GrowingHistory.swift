@@ -38,7 +38,10 @@ struct GrowingHistory {
         Past.forget(under: chain.path)
         let unmeasured = distance - batches * lines * runs
         var figure = try chain.running { running in
-            try running.submit(filling(chain, from: begin.lines, unmeasured), window: Benchmark.batchesUnderWay)
+            // Made while they are sent: a history is far larger than memory.
+            try running.submit(
+                count: (unmeasured + lines - 1) / lines, window: Benchmark.batchesUnderWay,
+                envelope: filling(chain, from: begin.lines, unmeasured))
             var figure = try Benchmark.throughput(
                 setting, name, each: lines,
                 load: {
@@ -58,13 +61,12 @@ struct GrowingHistory {
         return figure
     }
 
-    /// So many lines, made while they are sent: a history is far larger than memory.
-    private func filling(
-        _ chain: BenchChain, from begin: Int, _ count: Int
-    ) -> some Collection<[UInt8]> & Sendable {
+    /// Makes the batches of so many lines, by their number.
+    private func filling(_ chain: BenchChain, from begin: Int, _ count: Int) -> @Sendable (Int) -> [UInt8] {
         let (accounts, lines) = (accounts, lines)
         let first = Machine.now() / 1000
-        return stride(from: 0, to: count, by: lines).lazy.map { start in
+        return { batch in
+            let start = batch * lines
             var numbers = Numbers(seed: UInt64(begin + start) << 8 | 0xF1)
             return Benchmark.accrualBatch(
                 chain, order: "\(first)-\(start)", lines: min(lines, count - start), accounts: accounts, &numbers)
