@@ -100,8 +100,8 @@ public final class WriteBehindStore: Store {
                 )
             }
             let rows = WaitingRows.newest(of: found.filter { row in start.map { !precedes(row.key, $0) } ?? true })
-            var next = descending ? rows.reversed() : rows
-            next.reverse()
+            // The first to be shown stands last, so that each is taken out without moving the others.
+            var next = descending ? rows : rows.reversed()
             // Rows that left since, and newer ones with them, may be seen behind: then all is looked at anew, as long
             // as nothing was shown.
             var isCurrent: Bool { waiting.withLock { $0.departures == departures } }
