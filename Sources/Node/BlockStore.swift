@@ -237,7 +237,7 @@ public struct BlockStore: Sendable {
             let key = bigEndianBytes(block.header.height)
             batch.put(.receipts, key, block.receiptBytes)
             batch.put(.roots, key, block.roots.canonicalBytes)
-            for (id, index) in block.output.burnt.sorted(by: { $0.id < $1.id }) {
+            for (id, index) in block.output.burnt {
                 batch.put(
                     .transactions, id.bytes, Place(height: block.header.height, index: index).canonicalBytes)
             }
