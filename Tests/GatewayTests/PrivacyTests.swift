@@ -13,7 +13,7 @@ import Wire
 
 /// Who sees what: every route and stream is taken by strangers, and the bytes are searched for what is not theirs.
 @Suite struct PrivacyTests {
-    /// Amounts that stand in no other number here.
+    /// Amounts that stand in no other number here. Short ones would be found in identifiers, which are random.
     private static let earned: UInt64 = 771_123_457
     private static let given: UInt64 = 40_404_043
     private static let pending: UInt64 = 8_765_439
@@ -121,8 +121,10 @@ import Wire
                         AccrueList(
                             unit: mall.unit,
                             lines: [
-                                AccrualLine(account: alice.account, key: mall.key("1"), amount: 111, pending: true),
-                                AccrualLine(account: bob.account, key: mall.key("2"), amount: 222, pending: true),
+                                AccrualLine(
+                                    account: alice.account, key: mall.key("1"), amount: Self.earned, pending: true),
+                                AccrualLine(
+                                    account: bob.account, key: mall.key("2"), amount: Self.given, pending: true),
                             ]))
                 ], mall.issuer)
             try mall.done(
@@ -131,7 +133,8 @@ import Wire
                         TotalList(
                             unit: mall.unit,
                             lines: [
-                                TotalLine(key: mall.key("1"), total: 111), TotalLine(key: mall.key("2"), total: 222),
+                                TotalLine(key: mall.key("1"), total: Self.earned),
+                                TotalLine(key: mall.key("2"), total: Self.given),
                             ]))
                 ], mall.issuer)
             guard case .string(let id)? = reply.json["transaction"]?["id"] else { throw Unexpected(reply.text) }
@@ -142,14 +145,14 @@ import Wire
             let excerpt = try #require(view.excerpts?.first)
             #expect(excerpt.lines == [1])
             guard case .accrue(let list) = excerpt.operation else { throw Unexpected("no accrual") }
-            #expect(list.lines.map(\.amount) == [222])
+            #expect(list.lines.map(\.amount) == [Self.given])
             // What vested is told to whose it is, though the operation names only a key.
             let history = try mall.get("/v1/accounts/\(bob.account)/transactions", token: mall.token(bob))
-            #expect(history.text.contains("\"vest\"") && !history.text.contains("111"))
+            #expect(history.text.contains("\"vest\"") && !history.text.contains("\(Self.earned)"))
             // The signer sees all of it.
             let issuers = try mall.get(
                 "/v1/transactions/\(id)", token: mall.token(.organisation(OrganisationID(1)), mall.issuing[0]))
-            #expect(issuers.text.contains("111") && issuers.text.contains("222"))
+            #expect(issuers.text.contains("\(Self.earned)") && issuers.text.contains("\(Self.given)"))
         }
     }
 
