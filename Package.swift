@@ -34,6 +34,7 @@ var targets: [Target] = [
     system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+    system("CJemalloc", pkgConfig: "jemalloc", apt: "libjemalloc-dev"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -98,7 +99,7 @@ var targets: [Target] = [
             "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway", "WebFiles",
             "Bench",
         ]),
-    .executableTarget(name: "lianfen", dependencies: ["Commands"], swiftSettings: house),
+    .executableTarget(name: "lianfen", dependencies: ["Commands", "CJemalloc"], swiftSettings: house),
 
     // Tests.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: house),

@@ -64,12 +64,9 @@ public struct Decoder: Sendable {
     public mutating func u64() throws(DecodingError) -> UInt64 { try fixedWidth() }
 
     @inlinable
-    mutating func fixedWidth<I: FixedWidthInteger>() throws(DecodingError) -> I {
-        let count = I.bitWidth / 8
-        let start = try take(count)
-        var value: I = 0
-        for index in 0..<count { value |= I(truncatingIfNeeded: bytes[start + index]) << (8 * I(index)) }
-        return value
+    mutating func fixedWidth<I: FixedWidthInteger & BitwiseCopyable>() throws(DecodingError) -> I {
+        let start = try take(MemoryLayout<I>.size)
+        return I(littleEndian: bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: start, as: I.self) })
     }
 
     /// A length of at most `max`.

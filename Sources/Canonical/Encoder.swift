@@ -3,18 +3,51 @@
 /// Integers are little-endian and of fixed width, lengths and variant numbers are ULEB128, structures are their fields
 /// one after the other. There is one encoding of a value and no other, so equal values have equal bytes.
 public struct Encoder: Sendable {
-    public var bytes: [UInt8] = []
+    /// What is written, then room for what comes next: a number is stored where it belongs, in one step, which is
+    /// cheaper than to append its bytes to an array.
+    @usableFromInline
+    var room: [UInt8]
+    @usableFromInline
+    var end = 0
+
+    /// Bytes written so far.
+    @inlinable
+    public var count: Int { end }
 
     @inlinable
     public init(capacity: Int = 0) {
-        if capacity > 0 { bytes.reserveCapacity(capacity) }
+        room = []
+        if capacity > 0 { grow(by: capacity) }
+    }
+
+    /// What is written so far.
+    @inlinable
+    public var bytes: [UInt8] {
+        mutating get {
+            if room.count > end { room.removeLast(room.count - end) }
+            return room
+        }
+    }
+
+    /// Looks at what is written from `start` on, without a copy of it.
+    @inlinable
+    public func withBytes<R>(from start: Int = 0, _ body: (RawSpan) -> R) -> R {
+        body(room.span.bytes.extracting(start..<end))
+    }
+
+    /// Takes the last bytes back.
+    /// - Precondition: so many are written.
+    @inlinable
+    public mutating func removeLast(_ bytes: Int) {
+        precondition(bytes <= end, "no more is taken back than was written")
+        end -= bytes
     }
 
     @inlinable
-    public mutating func u8(_ value: UInt8) { bytes.append(value) }
+    public mutating func u8(_ value: UInt8) { fixedWidth(value) }
 
     @inlinable
-    public mutating func bool(_ value: Bool) { bytes.append(value ? 1 : 0) }
+    public mutating func bool(_ value: Bool) { u8(value ? 1 : 0) }
 
     @inlinable
     public mutating func u16(_ value: UInt16) { fixedWidth(value) }
@@ -26,9 +59,28 @@ public struct Encoder: Sendable {
     public mutating func u64(_ value: UInt64) { fixedWidth(value) }
 
     @inlinable
-    mutating func fixedWidth<I: FixedWidthInteger>(_ value: I) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    mutating func fixedWidth<I: FixedWidthInteger & BitwiseCopyable>(_ value: I) {
+        let start = take(MemoryLayout<I>.size)
+        room.withUnsafeMutableBytes { $0.storeBytes(of: value.littleEndian, toByteOffset: start, as: I.self) }
     }
+
+    /// Makes room for so many bytes more; answers where they begin.
+    @inlinable @inline(__always)
+    mutating func take(_ more: Int) -> Int {
+        if more > room.count - end { grow(by: more) }
+        defer { end += more }
+        return end
+    }
+
+    @usableFromInline
+    mutating func grow(by more: Int) {
+        let count = room.count + max(more, room.count, Self.roomMin)
+        room.reserveCapacity(count)
+        while room.count < count { room.append(contentsOf: Self.zeros.prefix(count - room.count)) }
+    }
+
+    private static let roomMin = 64
+    private static let zeros = [UInt8](repeating: 0, count: 4096)
 
     /// A length or a variant number, in the fewest bytes.
     /// - Precondition: 32 bits hold it. Lengths come from values in memory here, never from outside.
@@ -36,10 +88,10 @@ public struct Encoder: Sendable {
     public mutating func length(_ value: Int) {
         var rest = UInt32(value)
         while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            u8(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        bytes.append(UInt8(rest))
+        u8(UInt8(rest))
     }
 
     @inlinable
@@ -49,15 +101,28 @@ public struct Encoder: Sendable {
     @inlinable
     public mutating func byteString(_ value: some Collection<UInt8>) {
         length(value.count)
-        bytes.append(contentsOf: value)
+        fixed(value)
     }
 
     /// Bytes of a length that both sides know.
     @inlinable
-    public mutating func fixed(_ value: some Sequence<UInt8>) { bytes.append(contentsOf: value) }
+    public mutating func fixed(_ value: some Collection<UInt8>) {
+        let start = take(value.count)
+        room.withUnsafeMutableBufferPointer { room in
+            let written: Void? = value.withContiguousStorageIfAvailable { source in
+                UnsafeMutableRawBufferPointer(room).baseAddress.map { room in
+                    UnsafeMutableRawBufferPointer(start: room + start, count: source.count)
+                        .copyMemory(from: UnsafeRawBufferPointer(source))
+                }
+            }
+            if written == nil {
+                for (index, byte) in value.enumerated() { room[start + index] = byte }
+            }
+        }
+    }
 
     @inlinable
-    public mutating func string(_ value: String) { byteString(Array(value.utf8)) }
+    public mutating func string(_ value: String) { byteString(value.utf8) }
 
     @inlinable
     public mutating func value(_ value: some Canonical) { value.encode(to: &self) }

@@ -24,7 +24,7 @@ public enum MerkleTree {
         var encoder = Encoder(capacity: 40)
         encoder.u64(UInt64(count))
         encoder.value(root)
-        return SHA256.hash(.list, encoder.bytes)
+        return encoder.withBytes { SHA256.hash(.list, $0) }
     }
 
     /// What leads from one leaf to the root.

@@ -104,7 +104,7 @@ public struct Proof: Sendable, Equatable {
     public static func leaf(_ receipt: Receipt) -> Digest { SHA256.hash(.receipt, receipt.canonicalBytes) }
 
     /// The leaf of a receipt that is encoded already.
-    public static func leaf(encoded receipt: ArraySlice<UInt8>) -> Digest { SHA256.hash(.receipt, receipt.span.bytes) }
+    public static func leaf(encoded receipt: RawSpan) -> Digest { SHA256.hash(.receipt, receipt) }
 }
 
 extension Proof: Canonical {

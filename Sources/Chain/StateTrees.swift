@@ -84,13 +84,13 @@ public struct StateTrees: Sendable {
 
     /// Digest of a height's additions to a log, in the order of execution.
     public static func additions(_ rows: [TableChanges.Row]) -> Digest {
-        var encoder = Encoder()
+        var encoder = Encoder(capacity: rows.reduce(8) { $0 + $1.key.count + ($1.value?.count ?? 0) + 8 })
         encoder.length(rows.count)
         for row in rows {
             encoder.byteString(row.key)
             encoder.byteString(row.value ?? [])
         }
-        return SHA256.hash(.additions, encoder.bytes)
+        return encoder.withBytes { SHA256.hash(.additions, $0) }
     }
 
     private func snapshot(_ height: UInt64) -> Snapshot {

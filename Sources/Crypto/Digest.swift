@@ -77,7 +77,12 @@ public struct Digest: Hashable, Comparable, Sendable {
 
 extension Digest: Canonical {
     @inlinable
-    public func encode(to encoder: inout Encoder) { append(to: &encoder.bytes) }
+    public func encode(to encoder: inout Encoder) {
+        encoder.u64(words.0.byteSwapped)
+        encoder.u64(words.1.byteSwapped)
+        encoder.u64(words.2.byteSwapped)
+        encoder.u64(words.3.byteSwapped)
+    }
 
     /// Reads words, which are big-endian here and nowhere else, rather than bytes through an array of their own.
     @inlinable

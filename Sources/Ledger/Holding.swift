@@ -123,10 +123,11 @@ public struct Holding: Sendable, Equatable {
     public var held: UInt64 { lots.reduce(0) { $0 + $1.held } }
 
     public var summary: HoldingSummary {
-        var encoder = Encoder()
+        var encoder = Encoder(capacity: 8 + lots.count * 64)
         encoder.sequence(lots)
         return HoldingSummary(
-            available: available, held: held, pending: pending, debt: debt, lots: SHA256.hash(.lots, encoder.bytes))
+            available: available, held: held, pending: pending, debt: debt,
+            lots: encoder.withBytes { SHA256.hash(.lots, $0) })
     }
 
     /// The position of a lot, or where it would have to stand.

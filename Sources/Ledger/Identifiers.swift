@@ -99,7 +99,7 @@ extension UnitCode: Canonical, CustomStringConvertible {
         encoder.length(Self.byteCountMax - padding)
         encoder.u64(high.byteSwapped)
         encoder.u64(low.byteSwapped)
-        encoder.bytes.removeLast(padding)
+        encoder.removeLast(padding)
     }
 
     public var description: String { String(decoding: paddedBytes.prefix { $0 != 0 }, as: UTF8.self) }
@@ -168,7 +168,7 @@ public struct NaturalKey: Hashable, Sendable, Canonical {
         var encoder = Encoder(capacity: 80)
         encoder.value(issuer)
         encode(to: &encoder)
-        return SHA256.hash(.naturalKey, encoder.bytes)
+        return encoder.withBytes { SHA256.hash(.naturalKey, $0) }
     }
 }
 

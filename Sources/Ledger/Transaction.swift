@@ -129,9 +129,9 @@ public struct Transaction: Sendable {
     public static let bytesMax = 960 * 1024
 
     public init(body: TransactionBody, signatures: [Signature]) {
-        var encoder = Encoder()
+        var encoder = Encoder(capacity: 256)
         encoder.value(body)
-        let count = encoder.bytes.count
+        let count = encoder.count
         for signature in signatures { encoder.value(signature) }
         self.init(body: body, signatures: signatures, bytes: encoder.bytes, bodyCount: count)
     }

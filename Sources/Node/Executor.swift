@@ -129,9 +129,9 @@ public struct Executor: Sendable {
         var encoder = Encoder(capacity: 16 + receipts.count * 96)
         encoder.length(receipts.count)
         let leaves = receipts.map { receipt in
-            let start = encoder.bytes.count
+            let start = encoder.count
             encoder.value(receipt)
-            return Proof.leaf(encoded: encoder.bytes[start...])
+            return encoder.withBytes(from: start) { Proof.leaf(encoded: $0) }
         }
         return (encoder.bytes, leaves)
     }
