@@ -19,7 +19,7 @@ extension Benchmark {
     ]
 
     /// Transfers of a run: some two seconds' worth.
-    private static let transfersARun = 50_000
+    private static let transfersARun = 150_000
     /// Enough to fill several entries.
     private static let transfersUnderWay = 16_384
 

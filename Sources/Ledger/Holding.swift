@@ -177,8 +177,13 @@ public struct Holding: Sendable, Equatable {
             index += 1
         }
         precondition(rest == 0, "no more is taken than is available")
-        lots.removeAll { $0.remaining == 0 }
+        if lots.contains(where: { $0.remaining == 0 }) { lots.removeAll { $0.remaining == 0 } }
         return portions
+    }
+
+    /// Undoes ``take(_:first:)``, whose answer `portions` is. Of a lot that it used up nothing was held.
+    mutating func giveBack(_ portions: [Portion]) {
+        for portion in portions { add(portion.amount, terms: portion.terms) }
     }
 
     /// Holds `amount` of what is available, in spending order.
@@ -254,7 +259,10 @@ public struct HoldingSummary: Sendable, Equatable, Canonical {
     }
 
     public func encode(to encoder: inout Encoder) {
-        for total in [available, held, pending, debt] { encoder.u64(total) }
+        encoder.u64(available)
+        encoder.u64(held)
+        encoder.u64(pending)
+        encoder.u64(debt)
         encoder.value(lots)
     }
 

@@ -9,17 +9,20 @@ extension Ledger {
     ) -> Applied {
         guard context.signed(by: .account(from)) else { return .refused(.signerMissing) }
         if amount == 0 { return .refused(.amountZero) }
-        guard state.units.get(code, loading) != nil else { return .refused(.unitUnknown) }
+        guard state.units.look(code, loading, { $0 != nil }) else { return .refused(.unitUnknown) }
         if from == to { return .refused(.selfAddressed) }
         if let refusal = sending(from) ?? receiving(to) { return .refused(refusal) }
         let key = HoldingKey(account: from, unit: code)
-        guard var left = state.holdings.get(key, loading), left.available >= amount else {
+        guard state.holdings.look(key, loading, { $0.map { $0.available >= amount } ?? false }) else {
             return .refused(.balanceInsufficient)
         }
-        // Which lots move is known only by taking them; what is left is put back once the receiver has taken them.
-        let portions = left.take(amount)
-        guard receive(portions, HoldingKey(account: to, unit: code)) else { return .refused(.lotsTooMany) }
-        put(left, key)
+        // Which lots move is known only by taking them.
+        let portions = state.holdings.modify(key, loading) { $0!.take(amount) }
+        guard receive(portions, HoldingKey(account: to, unit: code)) else {
+            state.holdings.modify(key, loading) { $0!.giveBack(portions) }
+            return .refused(.lotsTooMany)
+        }
+        if state.holdings.look(key, loading, { $0!.isEmpty }) { state.holdings.put(key, nil, loading) }
         return .outcome(.spent(portions))
     }
 

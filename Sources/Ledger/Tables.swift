@@ -120,6 +120,9 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     private var undo: [(place: Int, row: Row?)] = []
     /// Rows that were read before their turn, as they are stored.
     var ahead: [Key: Row?] = [:]
+    /// The last two that were asked for: one transaction asks for the same rows several times.
+    private var newest: (key: Key, place: Int)?
+    private var second: (key: Key, place: Int)?
 
     init(_ table: Table) { self.table = table }
 
@@ -130,7 +133,18 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     func has(_ key: Key) -> Bool { places[key] != nil }
 
     private mutating func place(of key: Key, _ load: Loading) -> Int {
-        if let place = places[key] { return place }
+        if let newest, newest.key == key { return newest.place }
+        if let second, second.key == key {
+            swap(&newest, &self.second)
+            return second.place
+        }
+        let place = places[key] ?? take(key, load)
+        second = newest
+        newest = (key, place)
+        return place
+    }
+
+    private mutating func take(_ key: Key, _ load: Loading) -> Int {
         places[key] = slots.count
         slots.append(Slot(key: key, row: ahead[key] ?? load.row(table, key.keyBytes), changedAt: 0))
         return slots.count - 1
@@ -162,7 +176,9 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
         undo.removeAll(keepingCapacity: true)
     }
 
-    mutating func keep() { undo.removeAll(keepingCapacity: true) }
+    mutating func keep() {
+        if !undo.isEmpty { undo.removeAll(keepingCapacity: true) }
+    }
 
     /// Rows as the block in hand leaves them.
     func forEachChanged(_ body: (Row) -> Void) {
@@ -188,6 +204,8 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     /// Forgets rows that are stored as they are, once there are more than `max` of them.
     mutating func trim(stored height: UInt64, max: Int) {
         if slots.count <= max { return }
+        newest = nil
+        second = nil
         slots = slots.filter { $0.changedAt > height }
         places = Dictionary(uniqueKeysWithValues: slots.enumerated().map { ($0.element.key, $0.offset) })
     }

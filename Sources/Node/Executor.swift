@@ -137,8 +137,8 @@ public struct Executor: Sendable {
     }
 
     /// A transaction whose signatures are to be checked, and which rows are worth reading meanwhile.
-    func unchecked(_ transaction: Transaction) -> SignaturePool.Unchecked {
-        SignaturePool.Unchecked(transaction: transaction, missing: ledger.missing(of: transaction))
+    func unchecked(_ transaction: Transaction, _ ticket: Pool.Ticket?) -> SignaturePool.Unchecked {
+        SignaturePool.Unchecked(transaction, ticket, missing: ledger.missing(of: transaction))
     }
 
     /// Rows up to `height` stand in the tables.

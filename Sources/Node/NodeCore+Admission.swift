@@ -24,24 +24,21 @@ extension NodeCore {
         }
         let verify = signatures[transaction.envelopeDigest]
         if verify == false { return refuse(.signatureInvalid) }
-        guard
-            pool.add(
-                transaction, request, isReady: verify == true, perSenderMax: configuration.inFlightPerSenderMax)
-        else { return refuse(.senderBusy(transaction.firstSigner.party)) }
-        if verify == nil { effects.append(.verify([executor.unchecked(transaction)])) }
+        let ticket = pool.add(
+            transaction, request, isReady: verify == true, perSenderMax: configuration.inFlightPerSenderMax)
+        guard let ticket else { return refuse(.senderBusy(transaction.firstSigner.party)) }
+        if verify == nil { effects.append(.verify([executor.unchecked(transaction, ticket)])) }
     }
 
     mutating func take(_ results: SignaturePool.Results, _ now: UInt64) {
         for checked in results {
             let (envelope, verify) = (checked.envelope, checked.verify)
             if let ahead = checked.ahead { keep(ahead, for: envelope) }
-            signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
             if awaiting != nil { awaiting!.note(envelope, verify) }
-            if verify {
-                pool.makeReady(envelope)
-            } else {
-                answer(pool.drop(envelope), .refused(.signatureInvalid))
-            }
+            // The pool remembers it of what was taken up here.
+            if verify, pool.makeReady(checked.ticket, envelope) { continue }
+            signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
+            if !verify { answer(pool.drop(envelope), .refused(.signatureInvalid)) }
         }
     }
 
@@ -93,7 +90,7 @@ struct Pool: Sendable {
         let transaction: Transaction
         let byteCount: Int
         var waiters: Waiters
-        /// Its signatures were checked.
+        /// Its signatures were checked here, and match.
         var isReady: Bool
         /// It stands in a block that is not committed yet.
         var isOrdered: Bool
@@ -145,18 +142,20 @@ struct Pool: Sendable {
     // MARK: Taking up
 
     /// Takes a transaction up for `request`, unless its sender has `max` under way.
-    mutating func add(_ transaction: Transaction, _ request: UInt64, isReady: Bool, perSenderMax max: Int) -> Bool {
+    mutating func add(
+        _ transaction: Transaction, _ request: UInt64, isReady: Bool, perSenderMax max: Int
+    ) -> Ticket? {
         let isFree = { (count: inout Int) in
             guard count < max else { return false }
             count += 1
             return true
         }(&senders[transaction.firstSigner, default: 0])
-        guard isFree else { return false }
+        guard isFree else { return nil }
         let ticket = insert(transaction, Waiters(request), isReady: isReady, isOrdered: false, isSubmitted: true)
         count += 1
         byteCount += transaction.bytes.count
         if isReady { enqueue(ticket) }
-        return true
+        return ticket
     }
 
     private mutating func insert(
@@ -202,11 +201,18 @@ struct Pool: Sendable {
         return true
     }
 
-    mutating func makeReady(_ envelope: Digest) {
-        guard let slot = index[envelope], !slots[slot]!.isReady else { return }
-        slots[slot]!.isReady = true
-        if slots[slot]!.canBeOrdered { enqueue(Ticket(slot: slot, turn: slots[slot]!.turn)) }
+    /// Notes that the signatures of a transaction match; answers whether it is here.
+    /// - Parameter ticket: where its check was asked for with it.
+    mutating func makeReady(_ ticket: Ticket?, _ envelope: Digest) -> Bool {
+        guard let ticket = ticket.flatMap(live) ?? self.ticket(envelope) else { return false }
+        guard !slots[ticket.slot]!.isReady else { return true }
+        slots[ticket.slot]!.isReady = true
+        if slots[ticket.slot]!.canBeOrdered { enqueue(ticket) }
+        return true
     }
+
+    /// Whether the signatures of a transaction are known to match.
+    func isReady(_ ticket: Ticket) -> Bool { live(ticket) != nil && slots[ticket.slot]!.isReady }
 
     // MARK: Ordering
 
@@ -219,7 +225,7 @@ struct Pool: Sendable {
     /// - Parameter ticket: where its entry was read with it.
     mutating func noteOrdered(_ transaction: Transaction, _ ticket: Ticket?) -> Ticket {
         guard let ticket = ticket.flatMap(live) ?? self.ticket(transaction.envelopeDigest) else {
-            return insert(transaction, Waiters(), isReady: true, isOrdered: true, isSubmitted: false)
+            return insert(transaction, Waiters(), isReady: false, isOrdered: true, isSubmitted: false)
         }
         if slots[ticket.slot]!.canBeOrdered { dequeue(byteCount: slots[ticket.slot]!.byteCount) }
         slots[ticket.slot]!.isOrdered = true
@@ -294,7 +300,9 @@ struct SignatureMemory: Sendable {
     private var young: [Digest: Bool] = [:]
     private var old: [Digest: Bool] = [:]
 
-    subscript(envelope: Digest) -> Bool? { young[envelope] ?? old[envelope] }
+    subscript(envelope: Digest) -> Bool? {
+        (young.isEmpty ? nil : young[envelope]) ?? (old.isEmpty ? nil : old[envelope])
+    }
 
     mutating func note(_ envelope: Digest, _ verify: Bool, max: Int) {
         if young.count >= max / 2 {

@@ -84,7 +84,9 @@ extension NodeCore {
             tickets: transactions.map { pool.ticket($0.envelopeDigest) }, unknown: [:])
         var unknown: [Transaction] = []
         for (index, transaction) in transactions.enumerated() {
-            if let verify = signatures[transaction.envelopeDigest] {
+            if let ticket = next.tickets[index], pool.isReady(ticket) {
+                next.verify[index] = true
+            } else if let verify = signatures[transaction.envelopeDigest] {
                 next.verify[index] = verify
             } else {
                 if next.unknown[transaction.envelopeDigest] == nil { unknown.append(transaction) }
@@ -92,7 +94,7 @@ extension NodeCore {
             }
         }
         awaiting = next
-        if !unknown.isEmpty { effects.append(.verify(unknown.map { executor.unchecked($0) })) }
+        if !unknown.isEmpty { effects.append(.verify(unknown.map { executor.unchecked($0, nil) })) }
     }
 
     /// The certificate of an entry that may not be executed yet can be what allows it: a node that comes late has no

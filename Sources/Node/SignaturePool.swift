@@ -13,11 +13,14 @@ public final class SignaturePool: Sendable {
         public let verify: Bool
         /// Rows of a transaction of many lines, where its signatures match.
         public let ahead: RowsAhead?
+        /// Of ``Unchecked``.
+        let ticket: Pool.Ticket?
 
-        public init(envelope: Digest, verify: Bool, ahead: RowsAhead? = nil) {
-            self.envelope = envelope
+        public init(_ unchecked: Unchecked, verify: Bool, ahead: RowsAhead? = nil) {
+            envelope = unchecked.transaction.envelopeDigest
             self.verify = verify
             self.ahead = ahead
+            ticket = unchecked.ticket
         }
     }
 
@@ -26,9 +29,12 @@ public final class SignaturePool: Sendable {
         public let transaction: Transaction
         /// What to read ahead for it; none where that is not worth it.
         public let missing: RowsMissing?
+        /// Where it waits for the result, if it does.
+        let ticket: Pool.Ticket?
 
-        public init(transaction: Transaction, missing: RowsMissing? = nil) {
+        init(_ transaction: Transaction, _ ticket: Pool.Ticket? = nil, missing: RowsMissing? = nil) {
             self.transaction = transaction
+            self.ticket = ticket
             self.missing = missing
         }
     }
@@ -56,8 +62,7 @@ public final class SignaturePool: Sendable {
                         work.transactions.map { unchecked in
                             let verify = unchecked.transaction.signaturesVerify(genesis: genesis)
                             return Checked(
-                                envelope: unchecked.transaction.envelopeDigest, verify: verify,
-                                ahead: verify ? work.reader(unchecked) : nil)
+                                unchecked, verify: verify, ahead: verify ? work.reader(unchecked) : nil)
                         })
                 }
             }
@@ -79,7 +84,7 @@ public final class SignaturePool: Sendable {
     /// Checks these and waits for all results, which come in no particular order.
     public func verify(_ transactions: [Transaction]) -> Results {
         let finished = Mailbox<Results>(countMax: .max)
-        verify(transactions.map { Unchecked(transaction: $0) }) { finished.insist($0) }
+        verify(transactions.map { Unchecked($0) }) { finished.insist($0) }
         var results: Results = []
         while results.count < transactions.count { results += finished.take(within: nil)!.joined() }
         return results

@@ -24,9 +24,8 @@ extension Simulator {
         let (index, life) = (node.index, node.life)
         switch effect {
         case .verify(let unchecked):
-            let results = unchecked.map(\.transaction).map {
-                SignaturePool.Checked(
-                    envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
+            let results = unchecked.map {
+                SignaturePool.Checked($0, verify: $0.transaction.signaturesVerify(genesis: cast.genesisHash))
             }
             schedule(.event(node: index, life: life, .signatures(results)), in: delay() / 4)
         case .append(let bytes, let position):

@@ -141,9 +141,8 @@ final class Stage {
         for effect in effects where member.core != nil {
             switch effect {
             case .verify(let unchecked):
-                let results = unchecked.map(\.transaction).map {
-                    SignaturePool.Checked(
-                        envelope: $0.envelopeDigest, verify: $0.signaturesVerify(genesis: cast.genesisHash))
+                let results = unchecked.map {
+                    SignaturePool.Checked($0, verify: $0.transaction.signaturesVerify(genesis: cast.genesisHash))
                 }
                 post(.signatures(results), to: index)
             case .append(let bytes, let position):
