@@ -15,7 +15,7 @@ extension HotPath {
             hashing(World.transfers)
         },
         HotPath("transfer-block", "a transfer from a decoded entry to the block's header") { block(World.transfers) },
-        HotPath("transfer-store", "a transfer of a certified block into the tables in memory") {
+        HotPath("transfer-store", "a transfer of a certified block to where it waits to be written down") {
             try storing(World.transfers)
         },
         HotPath("accrual-execute", "an accrual line in a batch of a thousand, by the ledger alone") {
@@ -25,7 +25,7 @@ extension HotPath {
         HotPath("accrual-block", "an accrual line from a decoded entry to the block's header") {
             block(World.accruals)
         },
-        HotPath("accrual-store", "an accrual line of a certified block into the tables in memory") {
+        HotPath("accrual-store", "an accrual line of a certified block to where it waits to be written down") {
             try storing(World.accruals)
         },
     ]
@@ -34,7 +34,7 @@ extension HotPath {
         let stage = World.Stage().opened()
         let passes = (0..<2).map { World.inputs(load($0)) }
         return Prepared(count: World.passCount) { pass in
-            stage.execute(passes[pass]).changes.reduce(0) { $0 + $1.rows.count }
+            stage.execute(passes[pass]).changes.reduce(0) { $0 + $1.count }
         }
     }
 
@@ -62,7 +62,7 @@ extension HotPath {
 
     private static func storing(_ load: (_ pass: Int) -> [Transaction]) throws -> Prepared {
         let line = World.Line()
-        let store = MemoryStore()
+        let store = WriteBehindStore(MemoryStore())
         try store.write(BlockStore.genesisBatch(World.genesis), synced: false)
         let passes = (0..<2).map { pass in
             let block = line.execute(line.executor.decode(line.entry(load(pass))))
@@ -76,7 +76,7 @@ extension HotPath {
                 // A store in memory refuses nothing until it is closed.
                 guard (try? store.write(batch, synced: false)) != nil else { return 0 }
             }
-            return commit.changes.count
+            return commit.count
         }
     }
 }

@@ -31,8 +31,8 @@ public struct Encoder: Sendable {
 
     /// Looks at what is written from `start` on, without a copy of it.
     @inlinable
-    public func withBytes<R>(from start: Int = 0, _ body: (RawSpan) -> R) -> R {
-        body(room.span.bytes.extracting(start..<end))
+    public func withBytes<R>(from start: Int = 0, _ body: (RawSpan) throws -> R) rethrows -> R {
+        try body(room.span.bytes.extracting(start..<end))
     }
 
     /// Takes the last bytes back.
@@ -119,6 +119,29 @@ public struct Encoder: Sendable {
                 for (index, byte) in value.enumerated() { room[start + index] = byte }
             }
         }
+    }
+
+    /// The same of bytes that lie wherever they lie.
+    @inlinable
+    public mutating func fixed(_ value: RawSpan) {
+        let start = take(value.byteCount)
+        overwrite(from: start, value)
+    }
+
+    /// Writes other bytes in the place of some that are written.
+    /// - Precondition: so many are written from `start` on.
+    @inlinable
+    public mutating func overwrite(from start: Int, _ value: RawSpan) {
+        precondition(start + value.byteCount <= end, "only what is written is written over")
+        room.withUnsafeMutableBytes { room in
+            value.withUnsafeBytes { room[start..<start + $0.count].copyBytes(from: $0) }
+        }
+    }
+
+    @inlinable
+    public mutating func byteString(_ value: RawSpan) {
+        length(value.byteCount)
+        fixed(value)
     }
 
     @inlinable

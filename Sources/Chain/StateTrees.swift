@@ -57,9 +57,9 @@ public struct StateTrees: Sendable {
     /// Takes up a block's changes.
     public mutating func append(_ changes: [TableChanges], height: UInt64) {
         for table in Table.allCases where table.isLog {
-            let rows = changes.first { $0.table == table }?.rows ?? []
-            logs[table]!.tree.append(Self.additions(rows))
-            if !rows.isEmpty { logs[table]!.hasRows = true }
+            let added = changes.first { $0.table == table }
+            logs[table]!.tree.append(Self.additions(added))
+            if added?.isEmpty == false { logs[table]!.hasRows = true }
         }
         for change in changes where !change.table.isLog {
             trees[change.table]!.update(leaves(of: change), parallel: parallel)
@@ -69,11 +69,13 @@ public struct StateTrees: Sendable {
 
     /// The leaves that rows stand for.
     private func leaves(of change: TableChanges) -> [(key: Digest, value: Digest?)] {
-        let made = Pieces<(key: Digest, value: Digest?)>(change.rows.count, each: Self.rowsAPiece)
+        let made = Pieces<(key: Digest, value: Digest?)>(change.count, each: Self.rowsAPiece)
         parallel(made.count) { piece in
             made.fill(piece) { index in
-                let row = change.rows[index]
-                return (Table.leafKey(row.key), (row.leafContent ?? row.value).map(Table.leafValue))
+                change.look(at: index) { key, _, leaf in
+                    guard let leaf else { return (Table.leafKey(key), nil) }
+                    return (Table.leafKey(key), Table.leafValue(leaf))
+                }
             }
         }
         return made.joined
@@ -83,13 +85,10 @@ public struct StateTrees: Sendable {
     private static let rowsAPiece = 512
 
     /// Digest of a height's additions to a log, in the order of execution.
-    public static func additions(_ rows: [TableChanges.Row]) -> Digest {
-        var encoder = Encoder(capacity: rows.reduce(8) { $0 + $1.key.count + ($1.value?.count ?? 0) + 8 })
-        encoder.length(rows.count)
-        for row in rows {
-            encoder.byteString(row.key)
-            encoder.byteString(row.value ?? [])
-        }
+    /// - Parameter changes: none where nothing was added.
+    public static func additions(_ changes: TableChanges?) -> Digest {
+        var encoder = Encoder(capacity: changes?.listBytesMax ?? 1)
+        if let changes { changes.encodeList(to: &encoder) } else { encoder.length(0) }
         return encoder.withBytes { SHA256.hash(.additions, $0) }
     }
 

@@ -55,7 +55,7 @@ public struct Ledger: Sendable {
         for organisation in genesis.organisations {
             state.organisations.put(organisation.id, Organisation(organisation), loading)
         }
-        return state.drain(0, replays: TableChanges(table: .replays, rows: []))
+        return state.drain(0, replays: TableChanges(.replays))
     }
 
     /// A transaction as it stands in an entry, with what is known of its signatures.

@@ -50,7 +50,7 @@ struct State: Sendable {
         [
             accounts.drain(), accruals.drain(), clawbacks.drain(), holdings.drain(), holds.drain(), keys.drain(height),
             organisations.drain(), parameters.drain(), programs.drain(), replays, settled.drain(height), units.drain(),
-        ].filter { !$0.rows.isEmpty }
+        ].filter { !$0.isEmpty }
     }
 
     mutating func trim(stored height: UInt64, max: Int = rowsCachedMax) {
@@ -69,7 +69,7 @@ struct State: Sendable {
 
 /// The one row of `parameters`.
 struct ParametersKey: RowKey {
-    var keyBytes: [UInt8] { [] }
+    func encodeKey(to encoder: inout Encoder) {}
 }
 
 /// Nonces burnt within the window, by sender, so that a look-up never reads the store; and block by block, so that they
@@ -148,8 +148,9 @@ struct ReplayWindow: Sendable {
             added.removeAll(keepingCapacity: true)
             left.removeAll(keepingCapacity: true)
         }
-        let rows = added.map { TableChanges.Row(key: $0.key.keyBytes, value: $0.row.canonicalBytes) }
-        return (TableChanges(table: .replays, rows: rows), left)
+        var changes = TableChanges(.replays, room: added.count)
+        for (key, row) in added { changes.add(key, row) }
+        return (changes, left)
     }
 }
 

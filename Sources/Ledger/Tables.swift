@@ -32,14 +32,16 @@ public enum Table: String, CaseIterable, Sendable {
         let value =
             self == .holdings
             ? Self.leafValue(try Holding(canonicalBytes: Array(copying: row)).summary.canonicalBytes)
-            : SHA256.hash(.row, row)
-        return (SHA256.hash(.leaf, key), value)
+            : Self.leafValue(row)
+        return (Self.leafKey(key), value)
     }
 
     /// Key of a row's leaf.
-    public static func leafKey(_ key: [UInt8]) -> Digest { SHA256.hash(.leaf, key) }
+    public static func leafKey(_ key: [UInt8]) -> Digest { leafKey(key.span.bytes) }
+    public static func leafKey(_ key: RawSpan) -> Digest { SHA256.hash(.leaf, key) }
     /// Value of a row's leaf.
-    public static func leafValue(_ content: [UInt8]) -> Digest { SHA256.hash(.row, content) }
+    public static func leafValue(_ content: [UInt8]) -> Digest { leafValue(content.span.bytes) }
+    public static func leafValue(_ content: RawSpan) -> Digest { SHA256.hash(.row, content) }
 }
 
 extension [UInt8] {
@@ -55,39 +57,58 @@ public typealias RowLoader = @Sendable (Table, [UInt8]) -> [UInt8]?
 
 /// A row's key in its table's bytes.
 protocol RowKey: Hashable, Sendable {
-    var keyBytes: [UInt8] { get }
+    func encodeKey(to encoder: inout Encoder)
 }
 
-extension AccountID: RowKey { var keyBytes: [UInt8] { bytes } }
-extension OrganisationID: RowKey { var keyBytes: [UInt8] { bytes } }
-extension UnitCode: RowKey { var keyBytes: [UInt8] { paddedBytes } }
-extension Digest: RowKey { var keyBytes: [UInt8] { bytes } }
-extension ReplayKey: RowKey { var keyBytes: [UInt8] { canonicalBytes } }
+extension RowKey {
+    var keyBytes: [UInt8] {
+        var encoder = Encoder(capacity: 32)
+        encodeKey(to: &encoder)
+        return encoder.bytes
+    }
+}
+
+extension AccountID: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
+extension Digest: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
+extension ReplayKey: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
+extension OrganisationID: RowKey {
+    func encodeKey(to encoder: inout Encoder) { encoder.u32(number.byteSwapped) }
+}
+extension UnitCode: RowKey {
+    func encodeKey(to encoder: inout Encoder) {
+        encoder.u64(high.byteSwapped)
+        encoder.u64(low.byteSwapped)
+    }
+}
 
 struct ProgramKey: RowKey {
     let unit: UnitCode
     let version: UInt32
-    var keyBytes: [UInt8] { unit.paddedBytes + OrganisationID(version).bytes }
+
+    func encodeKey(to encoder: inout Encoder) {
+        unit.encodeKey(to: &encoder)
+        encoder.u32(version.byteSwapped)
+    }
 }
 
 struct HoldingKey: RowKey {
     let account: AccountID
     let unit: UnitCode
-    var keyBytes: [UInt8] {
-        var encoder = Encoder(capacity: 32)
-        for word in [account.high, account.low, unit.high, unit.low] { encoder.u64(word.byteSwapped) }
-        return encoder.bytes
+
+    func encodeKey(to encoder: inout Encoder) {
+        account.encodeKey(to: &encoder)
+        unit.encodeKey(to: &encoder)
     }
 }
 
-/// A row of a table that changes.
+/// A row of a table.
 protocol TableRow: Canonical, Sendable {
-    /// What its leaf in the state tree is the digest of, where that is not the row itself.
-    var leafContent: [UInt8]? { get }
+    /// Writes what its leaf in the state tree is the digest of, where that is not the row itself.
+    func encodeLeafContent(to encoder: inout Encoder)
 }
 
 extension TableRow {
-    var leafContent: [UInt8]? { nil }
+    func encodeLeafContent(to encoder: inout Encoder) {}
 }
 
 extension Parameters: TableRow {}
@@ -98,8 +119,10 @@ extension Account: TableRow {}
 extension Hold: TableRow {}
 extension AccrualTotals: TableRow {}
 extension Clawback: TableRow {}
+extension AcceptedLine: TableRow {}
+extension Replay: TableRow {}
 extension Holding: TableRow {
-    var leafContent: [UInt8]? { summary.canonicalBytes }
+    func encodeLeafContent(to encoder: inout Encoder) { encoder.value(summary) }
 }
 
 /// One table of rows that change: what was read or written of it, over what is stored.
@@ -190,15 +213,11 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
     /// The block's changes in ascending order of key. A row that a refused transaction touched and left as it was
     /// may be among them, unchanged.
     mutating func drain() -> TableChanges {
-        var rows: [TableChanges.Row] = []
-        rows.reserveCapacity(changed.count)
-        for place in changed {
-            let row = slots[place].row
-            rows.append(
-                .init(key: slots[place].key.keyBytes, value: row?.canonicalBytes, leafContent: row?.leafContent))
-        }
+        var changes = TableChanges(table, room: changed.count)
+        for place in changed { changes.add(slots[place].key, slots[place].row) }
         changed.removeAll(keepingCapacity: true)
-        return TableChanges(table: table, rows: KeyOrder.ascending(rows, by: \.key))
+        changes.sort()
+        return changes
     }
 
     /// Forgets rows that are stored as they are, once there are more than `max` of them.
@@ -212,7 +231,7 @@ struct Rows<Key: RowKey, Row: TableRow>: Sendable {
 }
 
 /// One table of rows only ever added.
-struct LogRows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
+struct LogRows<Key: RowKey, Row: TableRow>: Sendable {
     let table: Table
     /// Rows that may not be stored yet.
     private var recent: [Key: Row] = [:]
@@ -244,11 +263,12 @@ struct LogRows<Key: RowKey, Row: Canonical & Sendable>: Sendable {
 
     /// The block's additions in the order of execution.
     mutating func drain(_ height: UInt64) -> TableChanges {
-        let rows = added.map { TableChanges.Row(key: $0.keyBytes, value: recent[$0]!.canonicalBytes) }
+        var changes = TableChanges(table, room: added.count)
+        for key in added { changes.add(key, recent[key]!) }
         if !added.isEmpty { blocks.append((height, added)) }
         added.removeAll(keepingCapacity: true)
         mark = 0
-        return TableChanges(table: table, rows: rows)
+        return changes
     }
 
     mutating func trim(stored height: UInt64) {
@@ -275,26 +295,4 @@ struct Loading: Sendable {
         }
         return row
     }
-}
-
-/// What a block did to one table.
-public struct TableChanges: Sendable {
-    public struct Row: Sendable {
-        public let key: [UInt8]
-        /// None: deleted.
-        public let value: [UInt8]?
-        /// What the row's leaf is the digest of, where that is not `value`; see ``Table/leaf(_:_:)``, which gives
-        /// the same for a row that is read.
-        public let leafContent: [UInt8]?
-
-        init(key: [UInt8], value: [UInt8]?, leafContent: [UInt8]? = nil) {
-            self.key = key
-            self.value = value
-            self.leafContent = leafContent
-        }
-    }
-
-    public let table: Table
-    /// Tables that change: ascending by key. Logs: in the order of execution.
-    public let rows: [Row]
 }

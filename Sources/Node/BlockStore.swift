@@ -254,15 +254,13 @@ public struct BlockStore: Sendable {
         for change in changes {
             let column = column(change.table)
             if change.table == .replays {
-                batch.put(column, bigEndianBytes(height), List(values: change.rows.map(BurntNonce.init)).canonicalBytes)
+                var encoder = Encoder(capacity: change.listBytesMax)
+                change.encodeList(to: &encoder)
+                batch.put(column, bigEndianBytes(height), encoder.bytes)
                 continue
             }
-            for row in change.rows {
-                if let value = row.value {
-                    batch.put(column, row.key, value)
-                } else {
-                    batch.delete(column, row.key)
-                }
+            for index in 0..<change.count {
+                change.look(at: index) { key, value, _ in batch.change(column, key, value) }
             }
         }
     }
@@ -356,11 +354,6 @@ public struct BlockStore: Sendable {
 private struct BurntNonce: Canonical {
     let key: [UInt8]
     let row: [UInt8]
-
-    init(_ change: TableChanges.Row) {
-        key = change.key
-        row = change.value ?? []
-    }
 
     func encode(to encoder: inout Encoder) {
         encoder.byteString(key)

@@ -1,3 +1,5 @@
+import Canonical
+
 /// A node's directory: ordered byte keys in columns, atomic batches, one writer.
 ///
 /// The persistence contract, in the order in which a node keeps it:
@@ -78,35 +80,75 @@ extension Store {
 }
 
 /// Changes to be applied together, in order; a later change of the same key wins.
+///
+/// Keys and values lie one after the other in one place, where no change costs an allocation.
 public struct WriteBatch: Sendable {
+    /// A change by itself.
     public enum Change: Sendable {
         case put(Column, key: [UInt8], value: [UInt8])
         case delete(Column, key: [UInt8])
-
-        var column: Column {
-            switch self {
-            case .put(let column, _, _), .delete(let column, _): column
-            }
-        }
-
-        var key: [UInt8] {
-            switch self {
-            case .put(_, let key, _), .delete(_, let key): key
-            }
-        }
     }
 
-    public private(set) var changes: [Change] = []
+    private struct Place: Sendable {
+        let column: Column
+        let isDeletion: Bool
+        let start: Int
+        let keyEnd: Int
+        let end: Int
+    }
+
+    private var places: [Place] = []
+    private var content = Encoder()
 
     public init() {}
 
-    public var isEmpty: Bool { changes.isEmpty }
+    public var count: Int { places.count }
+    public var isEmpty: Bool { places.isEmpty }
+    /// Of all keys and values.
+    public var byteCount: Int { content.count }
 
     public mutating func put(_ column: Column, _ key: [UInt8], _ value: [UInt8]) {
-        changes.append(.put(column, key: key, value: value))
+        change(column, key.span.bytes, value.span.bytes)
     }
 
-    public mutating func delete(_ column: Column, _ key: [UInt8]) {
-        changes.append(.delete(column, key: key))
+    public mutating func delete(_ column: Column, _ key: [UInt8]) { change(column, key.span.bytes, nil) }
+
+    /// - Parameter value: none to delete the row.
+    public mutating func change(_ column: Column, _ key: RawSpan, _ value: RawSpan?) {
+        let start = content.count
+        content.fixed(key)
+        let keyEnd = content.count
+        if let value { content.fixed(value) }
+        places.append(
+            Place(column: column, isDeletion: value == nil, start: start, keyEnd: keyEnd, end: content.count))
+    }
+
+    /// Looks at all changes in order.
+    /// - Parameter body: takes the value, none where the row is deleted.
+    public func visit(_ body: (_ column: Column, _ key: RawSpan, _ value: RawSpan?) -> Void) {
+        content.withBytes { content in
+            for place in places {
+                let key = content.extracting(place.start..<place.keyEnd)
+                if place.isDeletion {
+                    body(place.column, key, nil)
+                } else {
+                    body(place.column, key, content.extracting(place.keyEnd..<place.end))
+                }
+            }
+        }
+    }
+
+    /// All changes, for who keeps them.
+    public var changes: [Change] {
+        var changes: [Change] = []
+        visit { column, key, value in
+            let key = key.withUnsafeBytes { Array($0) }
+            if let value {
+                changes.append(.put(column, key: key, value: value.withUnsafeBytes { Array($0) }))
+            } else {
+                changes.append(.delete(column, key: key))
+            }
+        }
+        return changes
     }
 }

@@ -57,7 +57,7 @@ package final class Database {
 
     private func flush() throws(StorageError) {
         // The sorted files take about as much as the log that they replace.
-        try Room.require(Self.logBytes(directory) + Room.writeBytes, in: directory)
+        try Room.require(Self.logBytes(directory) + Room.openBytes, in: directory)
         let options = unsafe rocksdb_flushoptions_create()
         defer { unsafe rocksdb_flushoptions_destroy(options) }
         for column in Column.allCases {
@@ -140,21 +140,17 @@ package final class Database {
     package func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) {
         let raw = unsafe rocksdb_writebatch_create()
         defer { unsafe rocksdb_writebatch_destroy(raw) }
-        var bytes = 0
-        for change in batch.changes {
-            switch change {
-            case .put(let column, let key, let value):
-                bytes += key.count + value.count
-                unsafe key.withCharacters { key, keyCount in
-                    unsafe value.withCharacters {
-                        unsafe rocksdb_writebatch_put_cf(raw, family(column), key, keyCount, $0, $1)
-                    }
+        batch.visit { column, key, value in
+            let family = unsafe family(column)
+            unsafe key.withCharacters { key, keyCount in
+                if let value {
+                    unsafe value.withCharacters { unsafe rocksdb_writebatch_put_cf(raw, family, key, keyCount, $0, $1) }
+                } else {
+                    unsafe rocksdb_writebatch_delete_cf(raw, family, key, keyCount)
                 }
-            case .delete(let column, let key):
-                unsafe key.withCharacters { unsafe rocksdb_writebatch_delete_cf(raw, family(column), $0, $1) }
             }
         }
-        try Room.require(bytes + Room.writeBytes, in: directory)
+        try Room.require(batch.byteCount + Room.writeBytes, in: directory)
         try unsafe asking(directory) {
             unsafe rocksdb_write(handle, synced ? writingSynced : writing, raw, &$0)
         }
@@ -181,6 +177,12 @@ extension [UInt8] {
         unsafe self.init(UnsafeRawBufferPointer(start: start, count: count))
     }
 
+    fileprivate func withCharacters<R>(_ body: (UnsafePointer<CChar>, Int) -> R) -> R {
+        unsafe span.bytes.withCharacters(body)
+    }
+}
+
+extension RawSpan {
     /// The bytes as C wants them, for the duration of `body`; never null, also when there are none.
     fileprivate func withCharacters<R>(_ body: (UnsafePointer<CChar>, Int) -> R) -> R {
         unsafe withUnsafeBytes { bytes in

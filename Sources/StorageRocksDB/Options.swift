@@ -9,7 +9,7 @@ struct Options: ~Copyable {
 
     private static let cacheBytesMax = 256 << 20
     /// One column's rows in memory before they go to a file, and all columns' together.
-    private static let columnBufferBytesMax = 16 << 20
+    static let columnBufferBytesMax = 16 << 20
     private static let databaseBufferBytesMax = 64 << 20
     /// Of a column's memory, for the filter over its keys there.
     private static let memoryFilterPart = 0.1

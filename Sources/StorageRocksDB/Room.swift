@@ -6,8 +6,9 @@ import Storage
 enum Room {
     /// For the small files that an open writes.
     static let openBytes = 1 << 20
-    /// Kept free by writes, so that a directory on a full disk can still be opened.
-    static let writeBytes = 4 << 20
+    /// Kept free by writes, so that a directory on a full disk can still be opened: an open that finds more in the logs
+    /// than a column holds in memory writes a sorted file of it first, as a write does that fills a column.
+    static let writeBytes = Options.columnBufferBytesMax + (4 << 20)
 
     /// - Throws: ``StorageError`` with `.diskFull` where fewer bytes are free to an ordinary user.
     static func require(_ bytes: Int, in directory: String) throws(StorageError) {

@@ -98,7 +98,7 @@ import Testing
                 #expect(try StateTrees.LogTree(canonicalBytes: log.canonicalBytes) == log)
             }
         }
-        let empty = StateTrees.additions([])
+        let empty = StateTrees.additions(nil)
         let (before, after) = (Self.chain.trees.logs(at: 3)![.keys]!, Self.chain.trees.logs(at: 4)![.keys]!)
         var grown = before.tree
         grown.append(empty)

@@ -29,11 +29,12 @@ struct DeterminismTests {
             chained = SHA256.hash(chained.bytes, output.bytes)
             // What a row says of its leaf is what its stored bytes say.
             for change in output.changes where !change.table.isLog {
-                for row in change.rows {
-                    guard let value = row.value else { continue }
-                    let leaf = try change.table.leaf(row.key.span.bytes, value.span.bytes)
-                    try #require(leaf.value == Table.leafValue(row.leafContent ?? value), "\(change.table)")
-                    try #require(leaf.key == Table.leafKey(row.key), "\(change.table)")
+                for index in 0..<change.count {
+                    let isSame = try change.look(at: index) { key, value, leaf in
+                        guard let value, let leaf else { return true }
+                        return try change.table.leaf(key, value) == (Table.leafKey(key), Table.leafValue(leaf))
+                    }
+                    try #require(isSame, "\(change.table)")
                 }
             }
         }

@@ -10,7 +10,7 @@ import Testing
 
     @Test(.enabled(if: LoopMount.isPermitted, "needs root and loop mounts"))
     func fullDiskFailsTheWriteAndKeepsWhatWasCommitted() throws {
-        try LoopMount.with(megabytes: 32) { mount in
+        try LoopMount.with(megabytes: 48) { mount in
             let directory = mount.path + "/node"
             let store = try RocksDBStore(directory: directory, mode: .create)
             let block = noise(1 << 19)
@@ -53,7 +53,7 @@ import Testing
     /// Somebody else may fill the disk to its last byte; the store then refuses without touching it.
     @Test(.enabled(if: LoopMount.isPermitted, "needs root and loop mounts"))
     func diskFilledByOthersIsRefusedUntilThereIsRoom() throws {
-        try LoopMount.with(megabytes: 32) { mount in
+        try LoopMount.with(megabytes: 48) { mount in
             let directory = mount.path + "/node"
             let store = try RocksDBStore(directory: directory, mode: .create)
             try store.write([.put(.locks, key: height(1), value: [1])], synced: true)
@@ -75,7 +75,7 @@ import Testing
 
     @Test(.enabled(if: LoopMount.isPermitted, "needs root and loop mounts"))
     func readOnlyMountIsRefusedForWritingAndServesReaders() throws {
-        try LoopMount.with(megabytes: 32) { mount in
+        try LoopMount.with(megabytes: 48) { mount in
             let directory = mount.path + "/node"
             let store = try RocksDBStore(directory: directory, mode: .create)
             try store.write([.put(.locks, key: height(1), value: [1])], synced: true)
