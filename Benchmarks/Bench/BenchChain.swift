@@ -177,6 +177,7 @@ package struct BenchChain: Sendable {
             let node = node
             let feeders = (0..<threads).map { _ in
                 WorkerThread("feeder") {
+                    var room = window.room()
                     while failure.withLock({ $0 }) == nil {
                         let index = next.withLock { next in
                             next += 1
@@ -187,10 +188,10 @@ package struct BenchChain: Sendable {
                             failure.withLock { $0 = BenchError("load", "the load does not decode") }
                             return
                         }
-                        window.enter()
+                        let share = room.enter()
                         node.submit(transaction) { answer in
                             if let wrong = Self.fault(answer) { failure.withLock { $0 = $0 ?? wrong } }
-                            window.leave()
+                            share.leave()
                         }
                     }
                 }
@@ -258,23 +259,65 @@ extension Outcome {
     }
 }
 
-/// How many are under way, with a bound.
+/// How many are under way, with a bound. Whoever waited for room gets a share of it at once: to be woken for each
+/// single place would cost more than what is measured.
 final class Window: Sendable {
-    private let free: Mailbox<Void>
-    private let size: Int
+    /// Places that one feeder has, until all that took one have left.
+    final class Share: Sendable {
+        private let window: Window
+        private let taken = Locked(0)
 
-    init(_ size: Int) {
-        self.size = size
-        free = Mailbox(countMax: size)
-        for _ in 0..<size { free.post(()) }
+        fileprivate init(_ window: Window) { self.window = window }
+
+        fileprivate func leave(_ count: Int) {
+            let isOver = taken.withLock { taken in
+                taken += count
+                return taken == window.each
+            }
+            if isOver { window.free.post(()) }
+        }
+
+        /// A transaction is done.
+        func leave() { leave(1) }
     }
 
-    /// Waits for room.
-    func enter() { _ = free.takeOne() }
-    func leave() { free.post(()) }
+    /// What a feeder holds of its share.
+    struct Room: ~Copyable {
+        private let window: Window
+        private var share: Share?
+        private var left = 0
+
+        fileprivate init(_ window: Window) { self.window = window }
+
+        /// Waits for a place; the transaction that takes it has to leave.
+        mutating func enter() -> Share {
+            if left == 0 {
+                _ = window.free.takeOne()
+                share = Share(window)
+                left = window.each
+            }
+            left -= 1
+            return share!
+        }
+
+        deinit { if left > 0 { share?.leave(left) } }
+    }
+
+    private let free: Mailbox<Void>
+    private let shares: Int
+    private let each: Int
+
+    init(_ size: Int) {
+        each = max(1, size / 16)
+        shares = size / each
+        free = Mailbox(countMax: shares)
+        for _ in 0..<shares { free.post(()) }
+    }
+
+    func room() -> Room { Room(self) }
 
     /// Waits until nothing is under way. Nothing may enter meanwhile.
-    func waitUntilEmpty() { for _ in 0..<size { enter() } }
+    func waitUntilEmpty() { for _ in 0..<shares { _ = free.takeOne() } }
 }
 
 /// A small reproducible generator (SplitMix64): the same load in every run.

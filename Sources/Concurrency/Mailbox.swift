@@ -38,21 +38,22 @@ public final class Mailbox<Item: Sendable>: @unchecked Sendable {
     /// Adds an item; false where the queue is full or closed.
     @discardableResult
     public func post(_ item: Item) -> Bool {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        guard !isClosed, items.count + ahead.count < countMax else { return false }
-        items.append(item)
-        pthread_cond_signal(arrived)
-        return true
+        add(item, max: countMax)
     }
 
     /// Adds an item however many wait: for those whose number is bounded elsewhere and that must not be lost.
     public func insist(_ item: Item) {
+        _ = add(item, max: .max)
+    }
+
+    private func add(_ item: Item, max: Int) -> Bool {
         pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        guard !isClosed else { return }
-        items.append(item)
-        pthread_cond_signal(arrived)
+        let isTaken = !isClosed && items.count + ahead.count < max
+        if isTaken { items.append(item) }
+        pthread_mutex_unlock(mutex)
+        // Who is woken finds the mutex free.
+        if isTaken { pthread_cond_signal(arrived) }
+        return isTaken
     }
 
     /// All items that wait, after at most `milliseconds` of waiting for a first one; nil once the queue is closed and

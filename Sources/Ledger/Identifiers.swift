@@ -73,10 +73,17 @@ public struct UnitCode: Hashable, Comparable, Sendable {
     public init?(_ text: String) { self.init(bytes: Array(text.utf8)) }
 
     private init?(bytes raw: [UInt8]) {
-        guard (1...Self.byteCountMax).contains(raw.count), (0x41...0x5A).contains(raw[0]),
-            raw.allSatisfy({ (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2D || $0 == 0x5F })
+        guard (1...Self.byteCountMax).contains(raw.count), raw.indices.allSatisfy({ Self.takes(raw[$0], at: $0) })
         else { return nil }
         (high, low) = words(raw + [UInt8](repeating: 0, count: Self.byteCountMax - raw.count))
+    }
+
+    private static func takes(_ byte: UInt8, at index: Int) -> Bool {
+        switch byte {
+        case 0x41...0x5A: true
+        case 0x30...0x39, 0x2D, 0x5F: index > 0
+        default: false
+        }
     }
 
     /// 16 bytes, padded with zeros: the form in keys.
@@ -85,10 +92,18 @@ public struct UnitCode: Hashable, Comparable, Sendable {
     public static func < (a: Self, b: Self) -> Bool { a.high == b.high ? a.low < b.low : a.high < b.high }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
-        guard let code = UnitCode(bytes: try decoder.byteString(max: Self.byteCountMax)) else {
-            throw decoder.refusal(.invalidText)
+        let count = try decoder.length(max: Self.byteCountMax)
+        var (high, low): (UInt64, UInt64) = (0, 0)
+        var isCode = count > 0
+        // Every operation names a unit: no array is made for it.
+        for index in 0..<count {
+            let byte = try decoder.u8()
+            if !Self.takes(byte, at: index) { isCode = false }
+            let shifted = UInt64(byte) << UInt64(56 - index % 8 * 8)
+            if index < 8 { high |= shifted } else { low |= shifted }
         }
-        self = code
+        guard isCode else { throw decoder.refusal(.invalidText) }
+        (self.high, self.low) = (high, low)
     }
 }
 

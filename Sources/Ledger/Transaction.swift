@@ -49,7 +49,9 @@ extension TransactionBody: Canonical {
         nonce = try decoder.u64()
         validUntil = try decoder.u64()
         signers = try decoder.sequence(min: 1, max: Self.signersMax)
-        guard signers[0].party == sender, Set(signers.map(\.party)).count == signers.count else {
+        guard signers[0].party == sender,
+            signers.count == 1 || Set(signers.map(\.party)).count == signers.count
+        else {
             throw decoder.refusal(.invalidValue)
         }
         operations = try decoder.sequence(min: 1, max: Self.operationsMax)

@@ -209,10 +209,16 @@ public struct BlockStore: Sendable {
         return batch
     }
 
+    // About how much room batches need, so that they need not grow into it.
+    private static let headerAndLockBytes = 1024
+    private static let metaBytes = 4096
+    /// A transaction's id and place.
+    private static let transactionBytes = 44
+
     /// Before a vote: the block, its header and, where this node votes, its lock. To be synced.
     public static func lockBatch(_ block: Executor.Block, lock: Vote?) -> WriteBatch {
         let key = bigEndianBytes(block.header.height)
-        var batch = WriteBatch()
+        var batch = WriteBatch(room: block.decoded.raw.count + headerAndLockBytes)
         batch.put(.blocks, key, block.decoded.raw)
         batch.put(.headers, key, block.header.canonicalBytes)
         if let lock { batch.put(.locks, key, lock.canonicalBytes) }
@@ -230,7 +236,16 @@ public struct BlockStore: Sendable {
     public static func commitBatch(
         _ blocks: [Executor.Block], certificates: [Certificate], logs: [Table: StateTrees.LogTree]
     ) -> WriteBatch {
-        var batch = WriteBatch()
+        var (bytes, count) = (metaBytes, 0)
+        for block in blocks {
+            bytes += block.receiptBytes.count + metaBytes + block.output.burnt.count * transactionBytes
+            count += block.output.burnt.count
+            for change in block.output.changes {
+                bytes += change.listBytesMax
+                count += change.count
+            }
+        }
+        var batch = WriteBatch(room: bytes, count: count)
         for block in blocks {
             add(block.output.changes, height: block.header.height, to: &batch)
             for height in block.output.replaysLeft { batch.delete(.replays, bigEndianBytes(height)) }

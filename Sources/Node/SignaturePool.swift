@@ -51,7 +51,7 @@ public final class SignaturePool: Sendable {
     /// Bounded by what nodes have under way, which their pools bound.
     private let queue = Mailbox<Work>(countMax: .max)
     private let threads: [WorkerThread]
-    private static let partMax = 32
+    private static let partMax = 128
 
     public init(genesis: Digest, threadCount: Int = processorCount()) {
         let queue = queue
@@ -75,8 +75,10 @@ public final class SignaturePool: Sendable {
         _ transactions: [Unchecked], reader: @escaping Reader = { _ in nil },
         done: @escaping @Sendable (Results) -> Void
     ) {
-        for start in stride(from: 0, to: transactions.count, by: Self.partMax) {
-            let part = transactions[start..<min(start + Self.partMax, transactions.count)]
+        // Few are shared out among all threads; of many, each part wakes the node's thread once.
+        let each = min(Self.partMax, (transactions.count + threads.count - 1) / threads.count)
+        for start in stride(from: 0, to: transactions.count, by: max(each, 1)) {
+            let part = transactions[start..<min(start + each, transactions.count)]
             queue.post(Work(transactions: part, reader: reader, done: done))
         }
     }

@@ -98,9 +98,15 @@ public struct WriteBatch: Sendable {
     }
 
     private var places: [Place] = []
-    private var content = Encoder()
+    private var content: Encoder
 
-    public init() {}
+    /// - Parameters:
+    ///   - bytes: room for so many of keys and values from the start.
+    ///   - count: room for so many changes.
+    public init(room bytes: Int = 0, count: Int = 0) {
+        content = Encoder(capacity: bytes)
+        places.reserveCapacity(count)
+    }
 
     public var count: Int { places.count }
     public var isEmpty: Bool { places.isEmpty }

@@ -145,7 +145,7 @@ struct WaitingRows: Sendable {
 
     /// All rows as changes, column by column in ascending order of key.
     var batch: WriteBatch {
-        var batch = WriteBatch()
+        var batch = WriteBatch(room: byteCount, count: count)
         for column in Column.allCases {
             guard let rows = columns[column] else { continue }
             let order = KeyOrder.ascending(rows.places.map { $0.start..<$0.keyEnd }, in: rows.content)
