@@ -18,7 +18,7 @@ extension Benchmark {
         ) { try transfers($0, "signed-transfer-hot", draw: .hot) },
     ]
 
-    /// Transfers of a run: some two seconds' worth.
+    /// Transfers of a run: some five seconds' worth, of which begin and end are a small part.
     private static let transfersARun = 150_000
     /// Enough to fill several entries.
     private static let transfersUnderWay = 16_384

@@ -385,7 +385,6 @@ private struct BurntNonce: Canonical {
 struct List<Element: Canonical>: Canonical {
     let values: [Element]
 
-    init(values: [Element]) { self.values = values }
     func encode(to encoder: inout Encoder) { encoder.sequence(values) }
     init(from decoder: inout Decoder) throws(DecodingError) {
         values = try decoder.sequence(max: Entry.transactionsMax)
