@@ -11,7 +11,8 @@ import Testing
         func little<I: FixedWidthInteger>(_ value: I) -> [UInt8] { withUnsafeBytes(of: value.littleEndian, Array.init) }
         for _ in 0..<300 {
             let word = random.next()
-            let raw = (0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let raw = (0..<Int.random(in: 0...200, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random)
+            }
             switch Int.random(in: 0..<10, using: &random) {
             case 0:
                 encoder.u8(UInt8(truncatingIfNeeded: word))
@@ -42,8 +43,9 @@ import Testing
             case 8:
                 let count = min(raw.count, model.count)
                 let start = Int.random(in: 0...model.count - count, using: &random)
-                encoder.overwrite(from: start, raw[..<count].span.bytes)
-                model.replaceSubrange(start..<start + count, with: raw[..<count])
+                let part = Array(raw[..<count])
+                encoder.overwrite(from: start, part.span.bytes)
+                model.replaceSubrange(start..<start + count, with: part)
             default:
                 // Looked at in between, it goes on as before.
                 #expect(encoder.bytes == model)
