@@ -34,7 +34,6 @@ var targets: [Target] = [
     system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
-    system("CJemalloc", pkgConfig: "jemalloc", apt: "libjemalloc-dev"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -99,7 +98,12 @@ var targets: [Target] = [
             "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway", "WebFiles",
             "Bench",
         ]),
-    .executableTarget(name: "lianfen", dependencies: ["Commands", "CJemalloc"], swiftSettings: house),
+    // jemalloc takes the place of the C library's allocator: what one thread allocates another releases all the time.
+    // Nothing of it is called, so nothing imports it. Sanitizers have an allocator of their own: only release builds
+    // link it.
+    .executableTarget(
+        name: "lianfen", dependencies: ["Commands"], swiftSettings: house,
+        linkerSettings: [.linkedLibrary("jemalloc", .when(configuration: .release))]),
 
     // Tests.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: house),

@@ -9,8 +9,8 @@ import Wire
 /// Steady mixed load: the same every second, from seeds, after three brisker minutes.
 ///
 /// Sized so that what a node remembers by count or by time is full before minute five: the replay window of
-/// ``lifetime`` is, the 262,144 results of signatures are after the brisk minutes, and so is the store's cache once
-/// newcomers have read the chain. Rows of accounts and holdings are as many from the first second on.
+/// ``lifetime`` is, and so is the store's cache after the brisk minutes, once newcomers have read the chain. Rows of
+/// accounts and holdings are as many from the first second on.
 struct SoakLoad {
     private let node: SoakNode
     private let client: NodeClient
@@ -38,8 +38,10 @@ struct SoakLoad {
     private static let connections = 32
     /// What one round, which is one second, sends.
     private static let transfers = 1000
-    /// Rounds at the begin that send twice as many transfers.
+    /// Rounds at the begin that send so many times as many transfers: the store's cache of 256 MB has to be full of what
+    /// they leave.
     private static let briskRounds = 180
+    private static let briskTimes = 6
     private static let keyed = 20
     private static let repeated = 20
     private static let lines = 200
@@ -122,7 +124,7 @@ struct SoakLoad {
     private(set) var totals = ""
 
     private mutating func requests() throws -> [[UInt8]] {
-        var envelopes = (0..<Self.transfers * (round <= Self.briskRounds ? 2 : 1)).map { _ in transfer() }
+        var envelopes = (0..<Self.transfers * (round <= Self.briskRounds ? Self.briskTimes : 1)).map { _ in transfer() }
         var requests = envelopes.prefix(Self.keyed).enumerated().map { index, envelope in
             Self.post(envelope, ["Idempotency-Key: \(round)-\(index)"])
         }

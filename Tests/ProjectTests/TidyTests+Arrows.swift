@@ -26,7 +26,7 @@ extension TidyTests {
         let arrows = try Self.declared()
         let used = Set((Project.sources + Project.tests).map(\.target))
         #expect(used.subtracting(arrows.keys).sorted() == [])
-        #expect(arrows["lianfen"] == ["Commands", "CJemalloc"])
+        #expect(arrows["lianfen"] == ["Commands"])
         #expect(arrows["TestSupport"] == [])
         #expect(arrows["ProjectTests"] == ["TestSupport"])
         #expect(arrows["CSQLite"] == [])
@@ -46,9 +46,7 @@ extension TidyTests {
     }
 
     @Test(
-        arguments: [
-            "CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib", "CJemalloc", "CWebFiles",
-        ])
+        arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib", "CWebFiles"])
     func eachLibraryInCHasOneImporter(_ module: String) throws {
         let arrows = try Self.declared()
         let owners = arrows.filter { $0.value.contains(module) }.keys.sorted()

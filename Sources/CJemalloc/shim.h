@@ -1,2 +1,0 @@
-// jemalloc, the allocator of the program `lianfen`. Imported by that target alone.
-#include <jemalloc/jemalloc.h>
