@@ -38,8 +38,8 @@ struct SoakLoad {
     private static let connections = 32
     /// What one round, which is one second, sends.
     private static let transfers = 1000
-    /// Rounds at the begin that send so many times as many transfers: the store's cache of 256 MB has to be full of what
-    /// they leave.
+    /// Rounds at the begin that send so many times as many transfers: the store's cache of 256 MB has to be full of
+    /// what they leave.
     private static let briskRounds = 180
     private static let briskTimes = 6
     private static let keyed = 20
