@@ -108,17 +108,7 @@ public struct Encoder: Sendable {
     @inlinable
     public mutating func fixed(_ value: some Collection<UInt8>) {
         let start = take(value.count)
-        room.withUnsafeMutableBufferPointer { room in
-            let written: Void? = value.withContiguousStorageIfAvailable { source in
-                UnsafeMutableRawBufferPointer(room).baseAddress.map { room in
-                    UnsafeMutableRawBufferPointer(start: room + start, count: source.count)
-                        .copyMemory(from: UnsafeRawBufferPointer(source))
-                }
-            }
-            if written == nil {
-                for (index, byte) in value.enumerated() { room[start + index] = byte }
-            }
-        }
+        room.withUnsafeMutableBytes { room in room[start...].copyBytes(from: value) }
     }
 
     /// The same of bytes that lie wherever they lie.
@@ -191,4 +181,10 @@ extension Canonical {
         try self.init(from: &decoder)
         try decoder.finish()
     }
+}
+
+extension [UInt8] {
+    /// The bytes of a span that may not outlive what it looks at.
+    @inlinable
+    package init(copying bytes: RawSpan) { self = bytes.withUnsafeBytes { Array($0) } }
 }

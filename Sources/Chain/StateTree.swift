@@ -29,12 +29,12 @@ public struct StateTree: Sendable {
 
     /// Leaves by part, as they are collected for ``init(building:parallel:)``.
     public struct Leaves: Sendable {
-        fileprivate var parts = [[(key: Digest, value: Digest)]](repeating: [], count: partCount)
+        fileprivate var parts = [Arena<Subtree.Leaf>](repeating: Arena(), count: partCount)
 
         public init() {}
 
         public mutating func append(_ key: Digest, _ value: Digest) {
-            parts[StateTree.part(of: key)].append((key, value))
+            _ = parts[StateTree.part(of: key)].insert(Subtree.Leaf(key: key, value: value))
         }
     }
 
@@ -63,21 +63,18 @@ public struct StateTree: Sendable {
         self.init(building: [leaves])
     }
 
-    /// The map of all these leaves; of several with one key the last stands.
-    /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort where the keys do not ascend.
+    /// The map of all these leaves; of several with one key among the same leaves the last stands, and no two of
+    /// `leaves` share a key.
+    /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort of their places.
     public init(building leaves: consuming [Leaves], parallel: Parallel = serial) {
-        // Each part lets go of its pairs when it is made: at no time is everything there twice.
-        let sources = leaves.map { $0.parts.map { Box($0) } }
+        // Each part lets go of its leaves as they came when it has them in order: at no time is everything there twice.
+        let sources = (0..<Self.partCount).map { part in Box(leaves.map { $0.parts[part] }) }
         leaves = []
         let made = (0..<Self.partCount).map { _ in Box(Subtree(base: Self.partBits)) }
         parallel(Self.partCount) { part in
-            var pairs: [(key: Digest, value: Digest)] = []
-            pairs.reserveCapacity(sources.reduce(0) { $0 + $1[part].value.count })
-            for source in sources {
-                pairs += source[part].value
-                source[part].value = []
-            }
-            made[part].value = Subtree(base: Self.partBits, building: pairs)
+            let unordered = sources[part].value
+            sources[part].value = []
+            made[part].value = Subtree(base: Self.partBits, building: unordered)
         }
         self.init(made.map(\.value))
     }

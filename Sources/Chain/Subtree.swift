@@ -32,27 +32,34 @@ struct Subtree: Sendable {
         held = [Held(version: Version(root: .zero, number: 0, link: .none), replaced: [])]
     }
 
-    /// The map of these pairs, in any order; of several with one key the last stands.
-    /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort where the keys do not ascend.
-    init(base: Int, building pairs: [(key: Digest, value: Digest)]) {
+    /// The map of these leaves, in any order; of several with one key the last stands.
+    /// - Complexity: a leaf digest and about 1.44 pair digests a leaf, plus a sort.
+    init(base: Int, building unordered: consuming [Arena<Leaf>]) {
         self.init(base: base)
+        let bins = bins(unordered)
+        unordered = []
         var links: [Link] = []
-        links.reserveCapacity(pairs.count)
-        for bin in bins(pairs) {
-            for pair in Self.ordered(bin, by: \.key) { links.append(make(Leaf(key: pair.key, value: pair.value))) }
+        links.reserveCapacity(bins.reduce(0) { $0 + $1.count })
+        for bin in bins {
+            let places = bin.indices.map { (word: bin[$0].key.leadingWord, number: $0) }
+            for number in Self.ascending(places, key: { bin[$0].key }) { links.append(make(bin[number])) }
         }
         let link = place(grow(links, links.indices), at: base)
         held = [Held(version: Version(root: digest(link), number: 0, link: link), replaced: [])]
     }
 
-    /// Pairs by the next bits of their keys, bins in ascending order: each is small enough to be sorted within a core's
-    /// own cache, where sorting all of them would fetch every pair from memory.
-    private func bins(_ pairs: [(key: Digest, value: Digest)]) -> [[(key: Digest, value: Digest)]] {
-        guard pairs.count > Self.unbinnedMax else { return [pairs] }
-        var bins = [[(key: Digest, value: Digest)]](repeating: [], count: 1 << Self.binBits)
-        for bin in bins.indices { bins[bin].reserveCapacity(pairs.count / bins.count * 9 / 8) }
-        for pair in pairs {
-            bins[Int((pair.key.leadingWord << UInt64(base)) >> UInt64(64 - Self.binBits))].append(pair)
+    /// Leaves by the next bits of their keys, bins in ascending order: each is small enough to be sorted within a
+    /// core's own cache, where sorting all of them would fetch every leaf from memory.
+    private func bins(_ unordered: [Arena<Leaf>]) -> [[Leaf]] {
+        let count = unordered.reduce(0) { $0 + $1.count }
+        let bits = count > Self.unbinnedMax ? Self.binBits : 0
+        var bins = [[Leaf]](repeating: [], count: 1 << bits)
+        for bin in bins.indices { bins[bin].reserveCapacity(count / bins.count * 9 / 8) }
+        for arena in unordered {
+            for index in 0..<arena.count {
+                let leaf = arena[index]
+                bins[Int((leaf.key.leadingWord << UInt64(base)) >> UInt64(64 - bits))].append(leaf)
+            }
         }
         return bins
     }
@@ -73,7 +80,7 @@ struct Subtree: Sendable {
     /// - Complexity: every node on the way to a changed leaf is made and hashed once, however many leaves lie under it.
     @discardableResult
     mutating func update(_ changes: [(key: Digest, value: Digest?)]) -> Version {
-        let ordered = Self.ordered(changes, by: \.key)
+        let ordered = Self.ordered(changes)
         let link = place(apply(ordered, ordered.indices, to: head.link, attached: base, at: base), at: base)
         let next = Version(
             root: link == head.link ? head.root : digest(link), number: head.number + 1, link: link)
@@ -145,7 +152,7 @@ extension Subtree {
         var index: Int { Int(raw >= 0 ? raw : ~raw) }
     }
 
-    private struct Leaf: Sendable {
+    struct Leaf: Sendable {
         let key: Digest
         let value: Digest
     }
@@ -339,21 +346,35 @@ extension Subtree {
         return low
     }
 
-    /// In ascending order, the last of equal keys only. Sorts words and places, which is quicker than moving digests.
-    private static func ordered<Element>(_ elements: [Element], by key: (Element) -> Digest) -> [Element] {
-        let ascends = zip(elements, elements.dropFirst()).allSatisfy { key($0) < key($1) }
-        if ascends { return elements }
-        var places = elements.indices.map { (word: key(elements[$0]).leadingWord, place: $0) }
+    /// In ascending order, the last of equal keys only.
+    private static func ordered(_ changes: [Change]) -> [Change] {
+        let ascends = zip(changes, changes.dropFirst()).allSatisfy { $0.key < $1.key }
+        if ascends { return changes }
+        let places = changes.indices.map { (word: changes[$0].key.leadingWord, number: $0) }
+        return ascending(places) { changes[$0].key }.map { changes[$0] }
+    }
+
+    /// The number of something among its like, and the first word of its key: nearly always enough to sort by, and
+    /// quicker to move than digests.
+    private typealias Place = (word: UInt64, number: Int)
+
+    /// Numbers in ascending order of key, the last of equal keys only.
+    private static func ascending(_ places: [Place], key: (Int) -> Digest) -> [Int] {
+        var places = places
         places.sort { a, b in
             if a.word != b.word { return a.word < b.word }
-            let (left, right) = (key(elements[a.place]), key(elements[b.place]))
-            return left == right ? a.place < b.place : left < right
+            let (left, right) = (key(a.number), key(b.number))
+            return left == right ? a.number < b.number : left < right
         }
-        var out: [Element] = []
-        out.reserveCapacity(elements.count)
-        for (_, place) in places {
-            if let last = out.last, key(last) == key(elements[place]) { out.removeLast() }
-            out.append(elements[place])
+        var out: [Int] = []
+        out.reserveCapacity(places.count)
+        for index in places.indices {
+            if index > 0, places[index - 1].word == places[index].word,
+                key(places[index - 1].number) == key(places[index].number)
+            {
+                out.removeLast()
+            }
+            out.append(places[index].number)
         }
         return out
     }

@@ -87,7 +87,8 @@ public struct TableChanges: Sendable {
     public var rows: [Row] {
         places.indices.map { index in
             look(at: index) { key, value, _ in
-                Row(key: key.withUnsafeBytes { Array($0) }, value: value?.withUnsafeBytes { Array($0) })
+                guard let value else { return Row(key: Array(copying: key), value: nil) }
+                return Row(key: Array(copying: key), value: Array(copying: value))
             }
         }
     }

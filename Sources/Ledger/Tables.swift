@@ -44,12 +44,6 @@ public enum Table: String, CaseIterable, Sendable {
     public static func leafValue(_ content: RawSpan) -> Digest { SHA256.hash(.row, content) }
 }
 
-extension [UInt8] {
-    fileprivate init(copying bytes: RawSpan) {
-        self = bytes.withUnsafeBytes { Array($0) }
-    }
-}
-
 /// What a certified row is read by. Answers nil where there is none; where reading fails, the caller of the ledger
 /// notes it and drops the block's result. So any row may look absent, and execution comes to its end all the same:
 /// only rows that the same transaction has read before are unwrapped.

@@ -148,9 +148,9 @@ public struct WriteBatch: Sendable {
     public var changes: [Change] {
         var changes: [Change] = []
         visit { column, key, value in
-            let key = key.withUnsafeBytes { Array($0) }
+            let key = Array(copying: key)
             if let value {
-                changes.append(.put(column, key: key, value: value.withUnsafeBytes { Array($0) }))
+                changes.append(.put(column, key: key, value: Array(copying: value)))
             } else {
                 changes.append(.delete(column, key: key))
             }

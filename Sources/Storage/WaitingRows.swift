@@ -43,7 +43,7 @@ struct WaitingRows: Sendable {
 
         func row(_ place: Place) -> Row {
             content.withBytes { content in
-                func copy(_ range: Range<Int>) -> [UInt8] { content.extracting(range).withUnsafeBytes { Array($0) } }
+                func copy(_ range: Range<Int>) -> [UInt8] { Array(copying: content.extracting(range)) }
                 return Row(
                     key: copy(place.start..<place.keyEnd),
                     value: place.isDeletion ? nil : copy(place.valueStart..<place.valueEnd))

@@ -16,6 +16,8 @@ package final class Database {
     private var lock: DirectoryLock?
 
     private let reading: OpaquePointer
+    /// For a column that is read whole and does not fit the cache: it would only push out what is of use there.
+    private let readingPast: OpaquePointer
     private let writing: OpaquePointer
     private let writingSynced: OpaquePointer
 
@@ -28,6 +30,9 @@ package final class Database {
         self.lock = lock
         unsafe reading = rocksdb_readoptions_create()
         unsafe rocksdb_readoptions_set_verify_checksums(reading, 1)
+        unsafe readingPast = rocksdb_readoptions_create()
+        unsafe rocksdb_readoptions_set_verify_checksums(readingPast, 1)
+        unsafe rocksdb_readoptions_set_fill_cache(readingPast, 0)
         unsafe writing = rocksdb_writeoptions_create()
         unsafe writingSynced = rocksdb_writeoptions_create()
         unsafe rocksdb_writeoptions_set_sync(writingSynced, 1)
@@ -50,6 +55,7 @@ package final class Database {
         unsafe others.forEach { unsafe rocksdb_column_family_handle_destroy($0) }
         unsafe rocksdb_close(handle)
         unsafe rocksdb_readoptions_destroy(reading)
+        unsafe rocksdb_readoptions_destroy(readingPast)
         unsafe rocksdb_writeoptions_destroy(writing)
         unsafe rocksdb_writeoptions_destroy(writingSynced)
         lock = nil
@@ -100,7 +106,7 @@ package final class Database {
     func scan(
         _ column: Column, from start: [UInt8]?, descending: Bool, _ body: ([UInt8], [UInt8]) -> Bool
     ) throws(StorageError) {
-        try unsafe walk(column, from: start, descending: descending) { key, value in
+        try unsafe walk(column, from: start, descending: descending, reading) { key, value in
             unsafe body([UInt8](key), [UInt8](value))
         }
     }
@@ -108,16 +114,28 @@ package final class Database {
     func visit(
         _ column: Column, from start: [UInt8]?, _ body: (RawSpan, RawSpan) -> Bool
     ) throws(StorageError) {
-        try unsafe walk(column, from: start, descending: false) { key, value in unsafe body(key.bytes, value.bytes) }
+        let options = unsafe fitsCache(column) ? reading : readingPast
+        try unsafe walk(column, from: start, descending: false, options) { key, value in
+            unsafe body(key.bytes, value.bytes)
+        }
+    }
+
+    /// Whether a column's rows may all stay in the cache, where they take about twice what they do in files.
+    private func fitsCache(_ column: Column) -> Bool {
+        guard let family = unsafe families[column] else { return true }
+        var bytes: UInt64 = 0
+        // Where RocksDB does not say, the cache decides by itself what it keeps.
+        let answer = unsafe rocksdb_property_int_cf(handle, family, "rocksdb.live-sst-files-size", &bytes)
+        return answer != 0 || bytes <= Options.cacheBytesMax / 2
     }
 
     /// Calls `body` with rows where RocksDB has them, which is good until the iterator goes on.
     private func walk(
-        _ column: Column, from start: [UInt8]?, descending: Bool,
+        _ column: Column, from start: [UInt8]?, descending: Bool, _ options: OpaquePointer,
         _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) -> Bool
     ) throws(StorageError) {
         guard let family = unsafe families[column] else { return }
-        let iterator = unsafe rocksdb_create_iterator_cf(handle, reading, family)
+        let iterator = unsafe rocksdb_create_iterator_cf(handle, options, family)
         defer { unsafe rocksdb_iter_destroy(iterator) }
         switch (start, descending) {
         case (nil, false): unsafe rocksdb_iter_seek_to_first(iterator)

@@ -5,9 +5,10 @@ import Storage
 @safe
 struct Options: ~Copyable {
     /// Shared by all databases of the process; it lives as long as the process does.
-    private nonisolated(unsafe) static let cache = unsafe rocksdb_cache_create_lru(cacheBytesMax)
+    private nonisolated(unsafe) static let cache = unsafe rocksdb_cache_create_lru(Int(cacheBytesMax))
 
-    private static let cacheBytesMax = 256 << 20
+    /// What the cache of all databases may take.
+    static let cacheBytesMax: UInt64 = 256 << 20
     /// One column's rows in memory before they go to a file, and all columns' together.
     static let columnBufferBytesMax = 16 << 20
     private static let databaseBufferBytesMax = 64 << 20
