@@ -47,6 +47,7 @@ var targets: [Target] = [
     library("Storage", ["Canonical", "Concurrency"]),
     library("StorageRocksDB", ["Storage", "CRocksDB"], settings: driver),
     library("Ordering", ["Concurrency"]),
+    library("OrderingEtcd", ["Concurrency", "Crypto", "JSON", "Ordering", "HTTPClient"]),
     library("SQLite", ["CSQLite"], settings: driver),
     library("HTTPClient", ["Concurrency", "CCurl"], settings: driver),
     library("HTTPServer", ["Concurrency", "CMicroHTTPD", "CZlib"], settings: driver),
@@ -119,6 +120,8 @@ var targets: [Target] = [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node", "Simulation",
             "Wallet",
         ]),
+    .target(name: "EtcdKit", dependencies: ["TestSupport"], path: "Tests/EtcdKit", swiftSettings: house),
+    tests("OrderingTests", ["Concurrency", "Ordering", "OrderingEtcd", "HTTPClient", "EtcdKit", "ServerKit"]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),
     tests(
@@ -130,7 +133,9 @@ var targets: [Target] = [
     tests("IntakeTests", ["Intake", "JSON"]),
     .target(
         name: "ServerKit",
-        dependencies: ["Concurrency", "JSON", "Ledger", "Node", "Gateway", "HTTPClient", "HTTPServer"],
+        dependencies: [
+            "Concurrency", "JSON", "Ledger", "Node", "Gateway", "HTTPClient", "HTTPServer", "TestSupport",
+        ],
         path: "Tests/ServerKit", swiftSettings: house),
     tests("HTTPClientTests", ["Concurrency", "HTTPClient", "ServerKit"]),
     tests(

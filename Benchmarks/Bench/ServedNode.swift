@@ -52,11 +52,3 @@ package struct ServedNode: ~Copyable {
         return Int(port)
     }
 }
-
-extension JSONValue {
-    /// The member of an object; nil where there is none.
-    subscript(name: String) -> JSONValue? {
-        guard case .object(let members) = self else { return nil }
-        return members.first { $0.name == name }?.value
-    }
-}

@@ -12,7 +12,8 @@ struct Arena<Node: Sendable>: Sendable {
     subscript(index: Int) -> Node { chunks[index >> Self.shift][index & (Self.chunkCount - 1)] }
 
     mutating func insert(_ node: Node) -> Int {
-        if let index = free.popLast() {
+        if !free.isEmpty {
+            let index = free.removeLast()
             chunks[Int(index) >> Self.shift][Int(index) & (Self.chunkCount - 1)] = node
             return Int(index)
         }

@@ -44,7 +44,7 @@ struct Subtree: Sendable {
             let places = bin.indices.map { (word: bin[$0].key.leadingWord, number: $0) }
             for number in Self.ascending(places, key: { bin[$0].key }) { links.append(make(bin[number])) }
         }
-        let link = place(grow(links, links.indices), at: base)
+        let link = place(grow(links), at: base)
         held = [Held(version: Version(root: digest(link), number: 0, link: link), replaced: [])]
     }
 
@@ -290,7 +290,7 @@ extension Subtree {
             if let made = makeLeaf(change) { links.append(made) }
         }
         if present != nil { links.append(link) }
-        return grow(links, links.indices)
+        return grow(links)
     }
 
     private mutating func makeLeaf(_ change: Change) -> Link? {
@@ -298,14 +298,27 @@ extension Subtree {
     }
 
     /// The subtree of leaves that are in ascending order.
-    private mutating func grow(_ links: [Link], _ range: Range<Int>) -> Loose {
-        guard let first = range.first, let last = range.last else { return .nothing }
-        if first == last { return .standing(links[first], attached: 0) }
-        let fork = leaves[links[first].index].key.commonBits(with: leaves[links[last].index].key)
-        let middle = Self.partition(range, bit: fork) { leaves[links[$0].index].key }
-        let left = grow(links, first..<middle)
-        let right = grow(links, middle..<range.upperBound)
-        return join(left, right, at: fork)
+    /// - Complexity: one look at each leaf and its neighbour; none at those that are done.
+    private mutating func grow(_ links: [Link]) -> Loose {
+        guard let first = links.first else { return .nothing }
+        // What stands to the left of the leaf at hand, each with the bit at which it parts from what comes after it:
+        // deeper ones are done first.
+        var left: [(tree: Loose, fork: Int)] = []
+        var tree = Loose.standing(first, attached: 0)
+        var key = leaves[first.index].key
+        for link in links.dropFirst() {
+            let next = leaves[link.index].key
+            let fork = key.commonBits(with: next)
+            while let last = left.last, last.fork > fork {
+                tree = join(last.tree, tree, at: last.fork)
+                left.removeLast()
+            }
+            left.append((tree, fork))
+            tree = .standing(link, attached: 0)
+            key = next
+        }
+        while let last = left.popLast() { tree = join(last.tree, tree, at: last.fork) }
+        return tree
     }
 
     /// Two halves under one node, or the only one that there is: it stands higher up then.

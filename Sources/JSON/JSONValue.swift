@@ -22,6 +22,12 @@ public enum JSONValue: Hashable, Sendable {
         }
     }
 
+    /// The member of an object; nil where there is none.
+    public subscript(name: String) -> JSONValue? {
+        guard case .object(let members) = self else { return nil }
+        return members.first { $0.name == name }?.value
+    }
+
     public init(_ value: Int) { self = .integer(Int128(value)) }
     public init(_ value: Int64) { self = .integer(Int128(value)) }
     public init(_ value: UInt64) { self = .integer(Int128(value)) }

@@ -79,7 +79,7 @@ public final class Consortium: Sendable {
             surroundings.crashPoint = crashPoint
             surroundings.certified = { block in
                 if index == 0 { certified(block) }
-                peers.note(block.block.header.height, forget: log.forget)
+                peers.note(block.block.header.height, forget: { log.trim(below: $0 + 1) })
             }
             return NodeRunner(
                 next.core, next.effects, blocks: stores[index], ordering: log, signatures: signatures,

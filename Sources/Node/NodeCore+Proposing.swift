@@ -80,6 +80,10 @@ extension NodeCore {
             takenAt = position
             retryAt = now + turnDistance(at: position + 1) * configuration.stepMilliseconds
             read()
+        case .closed:
+            appending = nil
+            retryAt = now + Self.logRetryMilliseconds
+            read()
         case .unknown:
             // Read the position: our bytes there mean success, others that it was taken, none the same bytes again.
             appending!.isUnknown = true

@@ -41,10 +41,13 @@ public final class InProcessLog: Ordering {
         return nil
     }
 
-    public var floor: UInt64 { archives.isEmpty ? state.withLock { $0.first } : 1 }
-
     /// The newest position.
     public var head: UInt64 { state.withLock { $0.head } }
+
+    public func readHead() -> UInt64 { head }
+
+    /// It can always be reached, and has as much room as the directories.
+    public var condition: OrderingCondition { OrderingCondition() }
 
     /// Entries that are kept in memory.
     public var recentCount: Int { state.withLock { $0.recent.count } }
@@ -86,11 +89,11 @@ public final class InProcessLog: Ordering {
 
     public func onWake(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wakes.append(wake) } }
 
-    /// Forgets entries up to `position`, which directories hold by now.
-    public func forget(upTo position: UInt64) {
+    /// Where there are directories they hold what is let go of here, so that nothing is ever missing.
+    public func trim(below position: UInt64) {
         state.withLock { state in
-            guard !archives.isEmpty, position >= state.first else { return }
-            let count = Int(min(position - state.first + 1, UInt64(state.recent.count)))
+            guard position > state.first else { return }
+            let count = Int(min(position - state.first, UInt64(state.recent.count)))
             state.recent.removeFirst(count)
             state.first += UInt64(count)
         }

@@ -7,15 +7,21 @@ public protocol Ordering: AnyObject, Sendable {
     /// Puts `bytes` at `position` if that is the first free one.
     func append(_ bytes: [UInt8], at position: UInt64) -> AppendResult
 
-    /// The contiguous entries from `position` on, at most `max` of them and about `bytesMax` bytes, and the head: the
-    /// newest position up to which there is no gap. Linearizable.
+    /// The contiguous entries from `position` on, at most `max` of them and about `bytesMax` bytes, and how far the
+    /// order goes on without a gap. Linearizable.
     /// - Throws: ``OrderingError`` where the order cannot be reached, or `position` lies below the floor.
     func read(from position: UInt64, max: Int, bytesMax: Int) throws(OrderingError) -> LogRange
 
-    /// The lowest position that can still be read.
-    var floor: UInt64 { get }
+    /// The newest position up to which there is no gap. Linearizable.
+    func readHead() throws(OrderingError) -> UInt64
+
+    /// Lets go of entries below `position`, which becomes the floor: every active validator has them, or peers who do.
+    func trim(below position: UInt64) throws(OrderingError)
 
     var epoch: OrderingEpoch { get }
+
+    /// How the engine is, as far as this node knows.
+    var condition: OrderingCondition { get }
 
     /// Calls `wake` after something was appended, from any thread. Only a hint: wakes may be lost, doubled, late.
     func onWake(_ wake: @escaping @Sendable () -> Void)
@@ -27,10 +33,13 @@ public enum AppendResult: Sendable, Equatable {
     case taken
     /// No answer came: it may have happened. Read the position to know.
     case unknown
+    /// It did not happen, and would not now: the order cannot be reached, or takes nothing. Try again later.
+    case closed
 }
 
 public struct LogRange: Sendable {
     public let entries: [(position: UInt64, bytes: [UInt8])]
+    /// The newest position up to which there is no gap; where many stand behind those that were asked for, any of them.
     public let head: UInt64
 
     public init(entries: [(position: UInt64, bytes: [UInt8])], head: UInt64) {
@@ -55,6 +64,23 @@ public struct OrderingEpoch: Sendable, Equatable {
 
 public enum OrderingError: Error, Sendable, Equatable {
     case unreachable(String)
-    /// The position is no longer in the order; peers have it.
+    /// The position is no longer in the order, which begins here; peers have it.
     case belowFloor(UInt64)
+    /// What answers there is not the order of this chain and epoch.
+    case foreign(String)
+}
+
+/// How an ordering engine is.
+public struct OrderingCondition: Sendable, Equatable {
+    /// Why the last call failed; nil where it did not.
+    public var complaint: String?
+    /// What it takes on its disks, and may take; 0 where that is not known or not bounded.
+    public var bytes: UInt64 = 0
+    public var bytesMax: UInt64 = 0
+    /// So full that somebody should look at it.
+    public var isFilling = false
+    /// So full that nothing more is ordered.
+    public var isClosed = false
+
+    public init() {}
 }

@@ -115,16 +115,17 @@ extension Simulator {
     /// An append arrives, whether the process that sent it is still there or not.
     func reachOrder(_ index: Int, _ life: Int, _ bytes: [UInt8], _ position: UInt64) {
         var result = AppendResult.unknown
-        let fate = happens(scenario.faults.lostAppends) ? random.below(3) : 3
+        let fate = happens(scenario.faults.lostAppends) ? random.below(4) : 4
         switch fate {
         case 0: break
         case 1: order(bytes, position)
         case 2:
             // It is believed to be lost, and happens after all.
             schedule(.append(node: index, life: -1, bytes, position: position), in: delay())
+        case 3: result = .closed
         default: result = order(bytes, position)
         }
-        note("order: \(position) from n\(index): \(result)\(fate < 3 ? " \(fate)" : "")")
+        note("order: \(position) from n\(index): \(result)\(fate < 4 ? " \(fate)" : "")")
         schedule(.event(node: index, life: life, .appended(position: position, result)), in: delay())
     }
 

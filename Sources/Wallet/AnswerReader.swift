@@ -27,10 +27,8 @@ struct AnswerReader {
 
     /// A member, or nil where it is missing or null.
     func optional(_ name: String) -> AnswerReader? {
-        guard case .object(let members) = json, let member = members.first(where: { $0.name == name }),
-            member.value != .null
-        else { return nil }
-        return AnswerReader(member.value, path: path + JSONError.part(name))
+        guard let member = json[name], member != .null else { return nil }
+        return AnswerReader(member, path: path + JSONError.part(name))
     }
 
     /// The value itself.

@@ -1,3 +1,4 @@
+import Concurrency
 import HTTPClient
 import JSON
 import Ledger

@@ -1,9 +1,9 @@
 public import Foundation
+import TestSupport
 
 /// An authority, a server's certificate for 127.0.0.1, one for another name, and a client's, in `directory`.
 public func makeCertificates(in directory: URL) throws {
     let script = """
-        set -e
         ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
           -addext basicConstraints=critical,CA:TRUE -keyout $1.key -out $1.pem; }
         leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
@@ -16,15 +16,5 @@ public func makeCertificates(in directory: URL) throws {
         leaf elsewhere "subjectAltName=DNS:elsewhere.example"
         leaf client "extendedKeyUsage=clientAuth"
         """
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/bin/bash")
-    process.arguments = ["-c", script]
-    process.currentDirectoryURL = directory
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw NoCertificates() }
+    try runScript(script, in: directory)
 }
-
-private struct NoCertificates: Error {}

@@ -1,0 +1,143 @@
+import Concurrency
+import HTTPClient
+import JSON
+
+/// Calls to a cluster through the JSON gateway of etcd 3.4, whose members are tried one after the other.
+///
+/// Calls block. Any number of threads may make them.
+final class EtcdClient: Sendable {
+    let configuration: EtcdConfiguration
+    private let http: HTTPClient
+    private let state: Locked<State>
+
+    private struct State: Sendable {
+        /// The member that answered last.
+        var endpoint = 0
+        var token: String?
+    }
+
+    /// Eight entries of the largest value that etcd takes, in Base64.
+    private static let answerBytesMax = 20 << 20
+
+    init(_ configuration: EtcdConfiguration) throws(EtcdError) {
+        self.configuration = configuration
+        var options = HTTPClientConfiguration()
+        options.authorities = configuration.authorities
+        options.identity = configuration.identity
+        do throws(HTTPClientError) { http = try HTTPClient(options) } catch { throw EtcdError(error) }
+        state = Locked(State())
+    }
+
+    /// Asks once, of the first member that can be reached. For what must not be repeated blindly.
+    func call(_ path: String, _ body: JSONValue) throws(EtcdError) -> JSONValue {
+        var last: EtcdError?
+        // One more, for a token that is too old.
+        for _ in 0...configuration.endpoints.count {
+            do throws(EtcdError) { return try callOnce(path, body) } catch {
+                last = error
+                switch error.kind {
+                case .unreachable: continue
+                case .unauthenticated where configuration.login != nil: state.withLock { $0.token = nil }
+                default: throw error
+                }
+            }
+        }
+        throw last!
+    }
+
+    /// Asks until there is an answer, longer and longer apart. For what may happen twice.
+    func ask(_ path: String, _ body: JSONValue) throws(EtcdError) -> JSONValue {
+        var backoff = Backoff(first: Self.retryMilliseconds)
+        var random = SystemRandomNumberGenerator()
+        let deadline = ContinuousClock.now + .milliseconds(configuration.readMilliseconds)
+        while true {
+            do throws(EtcdError) { return try call(path, body) } catch {
+                guard error.kind == .unreachable || error.kind == .unknown, ContinuousClock.now < deadline else {
+                    throw error
+                }
+                pause(milliseconds: UInt64(backoff.next(using: &random)))
+            }
+        }
+    }
+
+    private static let retryMilliseconds = 20
+
+    private func callOnce(_ path: String, _ body: JSONValue) throws(EtcdError) -> JSONValue {
+        let endpoint = state.withLock { $0.endpoint }
+        let place = configuration.endpoints[endpoint]
+        do throws(EtcdError) {
+            return try send(path, body, to: place, token: try token(at: place))
+        } catch {
+            // The next call goes to the next member, unless another thread has moved on already.
+            if error.kind == .unreachable || error.kind == .unknown {
+                state.withLock { state in
+                    if state.endpoint == endpoint { state.endpoint = (endpoint + 1) % configuration.endpoints.count }
+                }
+            }
+            throw error
+        }
+    }
+
+    private func token(at place: String) throws(EtcdError) -> String? {
+        guard let login = configuration.login else { return nil }
+        if let token = state.withLock({ $0.token }) { return token }
+        let answer = try send(
+            "/v3/auth/authenticate", ["name": .string(login.user), "password": .string(login.password)], to: place,
+            token: nil)
+        guard case .string(let token)? = answer["token"] else {
+            throw EtcdError(.refused, "etcd gives no token for the user \(login.user)", place: place)
+        }
+        state.withLock { $0.token = token }
+        return token
+    }
+
+    private func request(_ path: String, _ body: JSONValue, to place: String, token: String?) -> HTTPClientRequest {
+        var headers = [HTTPField("Content-Type", "application/json")]
+        if let token { headers.append(HTTPField("Authorization", token)) }
+        var request = HTTPClientRequest("POST", place + path, headers: headers, body: body.bytes)
+        request.connectMilliseconds = configuration.connectMilliseconds
+        request.totalMilliseconds = configuration.answerMilliseconds
+        request.bodyBytesMax = Self.answerBytesMax
+        return request
+    }
+
+    private func send(
+        _ path: String, _ body: JSONValue, to place: String, token: String?
+    ) throws(EtcdError) -> JSONValue {
+        let response: HTTPClientResponse
+        do throws(HTTPClientError) {
+            response = try http.perform(request(path, body, to: place, token: token))
+        } catch { throw EtcdError(error) }
+        guard response.status == 200 else { throw EtcdError(response, place: place) }
+        do throws(JSONError) {
+            return try JSONValue(parsing: response.body, bytesMax: Self.answerBytesMax)
+        } catch {
+            throw EtcdError(.unknown, "etcd's answer is no JSON: \(error)", place: place)
+        }
+    }
+
+    /// Follows a stream of answers on the calling thread until it breaks off or is cancelled.
+    /// - Parameter onBytes: called whenever something came.
+    func follow(
+        _ path: String, _ body: JSONValue, until cancellation: HTTPCancellation, onBytes: @escaping () -> Void
+    ) throws(EtcdError) {
+        let place = configuration.endpoints[state.withLock { $0.endpoint }]
+        var request = request(path, body, to: place, token: try token(at: place))
+        request.totalMilliseconds = nil
+        request.quietMilliseconds = Self.quietMilliseconds
+        let response: HTTPClientResponse
+        do throws(HTTPClientError) {
+            response = try http.stream(request, until: cancellation) { _ in
+                onBytes()
+                return true
+            }
+        } catch { throw EtcdError(error) }
+        if response.status != 200 { throw EtcdError(response, place: place) }
+    }
+
+    /// A stream that brings nothing for so long may be dead, and is begun anew.
+    private static let quietMilliseconds = 60_000
+}
+
+/// Sleeps on the calling thread.
+func pause(milliseconds: UInt64) { _ = Waiter<Void>().wait(within: milliseconds) }

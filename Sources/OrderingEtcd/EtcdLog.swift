@@ -1,0 +1,240 @@
+import Concurrency
+import HTTPClient
+import JSON
+public import Ordering
+
+/// The order of a consortium, kept by an etcd cluster: a ring of recent entries, each at a key of its own that is
+/// created only where it is absent.
+///
+/// etcd gives one total order and is trusted for nothing else: whoever may write there can hold entries back or put
+/// garbage, and cannot forge, fork or rewrite what the members execute.
+public final class EtcdLog: Ordering {
+    public let epoch: OrderingEpoch
+    private let client: EtcdClient
+    private let keys: EtcdKeys
+    private let state: Locked<State>
+    private let cancellation = HTTPCancellation()
+    // One for each thread: what a waiter brings, it brings once.
+    private let watchEnd = Waiter<Void>()
+    private let sizeEnd = Waiter<Void>()
+    private let threads: Locked<[WorkerThread]>
+
+    private struct State: Sendable {
+        var wakes: [@Sendable () -> Void] = []
+        /// As the last read found it.
+        var floor: UInt64
+        var condition = OrderingCondition()
+    }
+
+    /// The largest value that etcd takes, about: one entry never has more, whatever somebody put there.
+    private static let valueBytesMax = 1_572_864
+    /// Keys of positions behind those that were asked for, to learn whether there is more.
+    private static let lookAhead: UInt64 = 64
+    /// Keys of one page when the head is looked for.
+    private static let headPage = 1_000
+    /// Of the quota: above it an alarm is given, and nothing is ordered.
+    private static let alarmPercent: UInt64 = 60
+    private static let closedPercent: UInt64 = 80
+
+    /// Connects to a cluster. Nothing is asked of it yet.
+    /// - Throws: ``OrderingError`` where the configuration's files of certificates cannot be read.
+    public init(_ configuration: EtcdConfiguration, epoch: OrderingEpoch) throws(OrderingError) {
+        self.epoch = epoch
+        do throws(EtcdError) { client = try EtcdClient(configuration) } catch { throw .unreachable("\(error)") }
+        keys = EtcdKeys(chain: configuration.chain)
+        state = Locked(State(floor: epoch.firstHeight))
+        threads = Locked([])
+        let started = [
+            WorkerThread("order-watch") { [self] in watch() }, WorkerThread("order-size") { [self] in lookAtSize() },
+        ]
+        threads.withLock { $0 = started }
+    }
+
+    /// Ends its threads. Calls after it may still be answered; nothing wakes any more.
+    public func stop() {
+        cancellation.cancel()
+        watchEnd.fulfil(())
+        sizeEnd.fulfil(())
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for thread in running { thread.join() }
+    }
+
+    /// Begins the ring of an epoch in a cluster that holds none: the only way in which it comes to be, so that a
+    /// cluster that was wiped is not taken for a new one.
+    /// - Throws: ``OrderingError`` `.foreign` where another epoch stands there.
+    public func found() throws(OrderingError) {
+        let outcome = try asking { () throws(EtcdError) in
+            try client.transact(
+                [.isAbsent(keys.epoch)],
+                then: [.put(keys.epoch, epoch.bytes), .put(keys.floor, Array(String(epoch.firstHeight).utf8))],
+                else: [.get(keys.epoch)], repeats: true)
+        }
+        if !outcome.succeeded { try check(epoch: outcome.ranges[0]) }
+    }
+
+    // MARK: Ordering
+
+    public func append(_ bytes: [UInt8], at position: UInt64) -> AppendResult {
+        let (floor, isClosed) = state.withLock { ($0.floor, $0.condition.isClosed) }
+        guard !isClosed else { return .closed }
+        guard position >= floor else { return .taken }
+        var compares: [EtcdCompare] = [.isAbsent(keys.entry(position)), .holds(keys.epoch, epoch.bytes)]
+        // No entry stands beyond a gap, unless somebody planted it.
+        if position > floor { compares.append(.isPresent(keys.entry(position - 1))) }
+        do throws(EtcdError) {
+            let outcome = try client.transact(
+                compares,
+                then: [.put(keys.entry(position), bytes), .put(keys.tip, Array(String(position).utf8))],
+                repeats: false)
+            note(complaint: nil)
+            return outcome.succeeded ? .appended : .taken
+        } catch {
+            note(complaint: "\(error)")
+            return error.kind == .unknown ? .unknown : .closed
+        }
+    }
+
+    public func read(from position: UInt64, max: Int, bytesMax: Int) throws(OrderingError) -> LogRange {
+        precondition(position > 0, "the genesis block is no entry")
+        let limit = Swift.max(1, Swift.min(max, bytesMax / Self.valueBytesMax))
+        let (first, last) = (position, position + UInt64(limit))
+        let outcome = try asking { () throws(EtcdError) in
+            try client.transact(
+                then: [
+                    .get(keys.epoch), .get(keys.floor),
+                    .range(
+                        from: keys.entry(first - 1), to: keys.entry(last + Self.lookAhead),
+                        limit: limit + 1 + Int(Self.lookAhead), keysOnly: true),
+                    .range(from: keys.entry(first), to: keys.entry(last), limit: limit),
+                ], repeats: true)
+        }
+        guard outcome.ranges.count == 4 else { throw .unreachable("etcd's answer lacks a part") }
+        try check(epoch: outcome.ranges[0])
+        let floor = Self.floor(outcome.ranges[1])
+        state.withLock { $0.floor = floor }
+        guard position >= floor else { throw .belowFloor(floor) }
+        var standing = Set(outcome.ranges[2].compactMap { keys.position($0.key) })
+        if position == floor { standing.insert(position - 1) }
+        guard standing.contains(position - 1) else { return LogRange(entries: [], head: try readHead()) }
+        var head = position - 1
+        while standing.contains(head + 1) { head += 1 }
+        var entries: [(position: UInt64, bytes: [UInt8])] = []
+        for pair in outcome.ranges[3] {
+            guard keys.position(pair.key) == position + UInt64(entries.count) else { break }
+            entries.append((position + UInt64(entries.count), pair.value))
+        }
+        return LogRange(entries: entries, head: head)
+    }
+
+    public func readHead() throws(OrderingError) -> UInt64 {
+        var next: UInt64 = 0
+        while true {
+            let start = next
+            let outcome = try asking { () throws(EtcdError) in
+                try client.transact(
+                    then: [
+                        .get(keys.epoch), .get(keys.floor),
+                        .range(
+                            from: keys.entry(start), to: keys.entry(.max), limit: Self.headPage, keysOnly: true),
+                    ], repeats: true)
+            }
+            guard outcome.ranges.count == 3 else { throw .unreachable("etcd's answer lacks a part") }
+            try check(epoch: outcome.ranges[0])
+            next = Swift.max(next, Self.floor(outcome.ranges[1]))
+            let standing = outcome.ranges[2].compactMap { keys.position($0.key) }
+            for position in standing where position >= next {
+                guard position == next else { return next - 1 }
+                next += 1
+            }
+            if standing.count < Self.headPage { return next - 1 }
+        }
+    }
+
+    public func trim(below position: UInt64) throws(OrderingError) {
+        let outcome = try asking { () throws(EtcdError) in
+            try client.transact(
+                [.holds(keys.epoch, epoch.bytes)],
+                then: [
+                    .put(keys.floor, Array(String(position).utf8)),
+                    .delete(from: keys.entry(0), to: keys.entry(position)),
+                ], repeats: true)
+        }
+        guard outcome.succeeded else { throw .foreign("the ring is of another epoch; nothing was deleted") }
+        // Deleting alone frees nothing.
+        try asking { () throws(EtcdError) in
+            do throws(EtcdError) {
+                _ = try client.ask("/v3/kv/compaction", ["revision": .string(String(outcome.revision))])
+            } catch {
+                // Another node compacted further meanwhile.
+                guard error.reason.contains("has been compacted") else { throw error }
+            }
+        }
+    }
+
+    public func onWake(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wakes.append(wake) } }
+
+    public var condition: OrderingCondition { state.withLock { $0.condition } }
+
+    // MARK: Answers
+
+    private func asking<R>(_ body: () throws(EtcdError) -> R) throws(OrderingError) -> R {
+        do throws(EtcdError) {
+            let result = try body()
+            note(complaint: nil)
+            return result
+        } catch {
+            note(complaint: "\(error)")
+            throw .unreachable("\(error)")
+        }
+    }
+
+    private func note(complaint: String?) { state.withLock { $0.condition.complaint = complaint } }
+
+    private func check(epoch found: [(key: String, value: [UInt8])]) throws(OrderingError) {
+        guard let bytes = found.first?.value else {
+            throw .foreign("the cluster holds no order of this chain: it is new, or was wiped")
+        }
+        guard bytes == epoch.bytes else { throw .foreign("the cluster holds the order of another epoch or chain") }
+    }
+
+    private static func floor(_ found: [(key: String, value: [UInt8])]) -> UInt64 {
+        found.first.flatMap { UInt64(String(decoding: $0.value, as: UTF8.self)) } ?? 1
+    }
+
+    // MARK: Threads
+
+    /// Wakes the node when the tip moves. What it misses the node finds by itself, a little later.
+    private func watch() {
+        var backoff = Backoff()
+        var random = SystemRandomNumberGenerator()
+        while !cancellation.isCancelled {
+            var hasCome = false
+            try? client.follow(
+                "/v3/watch", ["create_request": ["key": encoded(keys.tip)]], until: cancellation
+            ) { [state] in
+                hasCome = true
+                for wake in state.withLock({ $0.wakes }) { wake() }
+            }
+            if hasCome { backoff = Backoff() }
+            if watchEnd.wait(within: UInt64(backoff.next(using: &random))) != nil { return }
+        }
+    }
+
+    /// Learns now and then how full the cluster is.
+    private func lookAtSize() {
+        repeat {
+            guard let answer = try? client.ask("/v3/maintenance/status", [:]), let bytes = answer["dbSize"]?.number64
+            else { continue }
+            let quota = client.configuration.quotaBytes
+            state.withLock { state in
+                state.condition.bytes = bytes
+                state.condition.bytesMax = quota
+                state.condition.isFilling = bytes >= quota / 100 * Self.alarmPercent
+                state.condition.isClosed = bytes >= quota / 100 * Self.closedPercent
+            }
+        } while sizeEnd.wait(within: client.configuration.sizeEveryMilliseconds) == nil
+    }
+}

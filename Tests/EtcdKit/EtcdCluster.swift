@@ -1,0 +1,232 @@
+public import Foundation
+import TestSupport
+
+/// A real cluster of etcd members on loopback, with certificates and users, in a directory of its own. When it goes, or
+/// the process ends in whatever way, its members are killed and the directory is removed.
+public final class EtcdCluster {
+    /// One process, and what outlives it.
+    private final class Member {
+        let name: String
+        let clientPort: Int
+        let peerPort: Int
+        var process: Process?
+
+        init(name: String, clientPort: Int, peerPort: Int) {
+            self.name = name
+            self.clientPort = clientPort
+            self.peerPort = peerPort
+        }
+    }
+
+    public let directory: URL
+    private let members: [Member]
+    private let quotaBytes: Int
+    private var isNew = true
+    /// Held open for as long as the cluster is to live.
+    private let lifeline = Pipe()
+
+    public static let user = "lianfen"
+    public static let password = "of the tests"
+
+    /// Starts a cluster and waits until it answers.
+    /// - Parameter secured: whether it knows nodes by user and password, beside their certificates.
+    public init(members count: Int = 3, in directory: URL, secured: Bool = true, quotaBytes: Int = 2 << 30) throws {
+        self.directory = directory
+        self.quotaBytes = quotaBytes
+        let ports = try Self.freePorts(2 * count)
+        members = (0..<count).map { index in
+            Member(name: "m\(index + 1)", clientPort: ports[2 * index], peerPort: ports[2 * index + 1])
+        }
+        try Self.makeCertificates(in: directory)
+        try watchOver()
+        for index in members.indices { try start(index) }
+        isNew = false
+        try waitUntilHealthy()
+        guard secured else { return }
+        try control("user", "add", "root:root")
+        try control("role", "add", "ring")
+        try control("role", "grant-permission", "ring", "--prefix=true", "readwrite", "/lianfen/")
+        try control("user", "add", "\(Self.user):\(Self.password)")
+        try control("user", "grant-role", Self.user, "ring")
+        try control("user", "grant-role", "root", "root")
+        try control("auth", "enable")
+    }
+
+    deinit {
+        for index in members.indices { kill(index) }
+        try? lifeline.fileHandleForWriting.close()
+    }
+
+    /// Starts somebody who cleans up once nobody holds the lifeline any more.
+    private func watchOver() throws {
+        _ = fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        let script = "cat >/dev/null; kill -9 $(cat \"$0\"/*.pid) 2>/dev/null; rm -rf \"$0\""
+        process.arguments = ["-c", script, directory.path]
+        process.standardInput = lifeline
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try lifeline.fileHandleForReading.close()
+    }
+
+    public var endpoints: [String] { members.map { "https://127.0.0.1:\($0.clientPort)" } }
+    public var authority: String { path("authority.pem") }
+    public var clientCertificate: String { path("client.pem") }
+    public var clientKey: String { path("client.key") }
+
+    // MARK: Faults
+
+    public func start(_ index: Int) throws {
+        let member = members[index]
+        guard member.process == nil else { return }
+        let peers = members.map { "\($0.name)=https://127.0.0.1:\($0.peerPort)" }.joined(separator: ",")
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = [
+            "-c", "echo $$ >\"$0\"; exec etcd \"$@\"", path("\(member.name).pid"), "--name", member.name, "--data-dir",
+            path(member.name),
+            "--listen-client-urls", "https://127.0.0.1:\(member.clientPort)",
+            "--advertise-client-urls", "https://127.0.0.1:\(member.clientPort)",
+            "--listen-peer-urls", "https://127.0.0.1:\(member.peerPort)",
+            "--initial-advertise-peer-urls", "https://127.0.0.1:\(member.peerPort)",
+            "--initial-cluster", peers, "--initial-cluster-state", isNew ? "new" : "existing",
+            "--client-cert-auth", "--trusted-ca-file", authority,
+            "--cert-file", path("server.pem"), "--key-file", path("server.key"),
+            "--peer-client-cert-auth", "--peer-trusted-ca-file", authority,
+            "--peer-cert-file", path("server.pem"), "--peer-key-file", path("server.key"),
+            "--quota-backend-bytes", String(quotaBytes), "--max-request-bytes", "2097152",
+            "--logger", "zap", "--log-level", "error",
+        ]
+        let log = directory.appendingPathComponent("\(member.name).log")
+        if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
+        let handle = try FileHandle(forWritingTo: log)
+        try handle.seekToEnd()
+        process.standardOutput = handle
+        process.standardError = handle
+        process.standardInput = FileHandle.nullDevice
+        try process.run()
+        member.process = process
+    }
+
+    public func kill(_ index: Int) {
+        guard let process = members[index].process else { return }
+        Foundation.kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        members[index].process = nil
+    }
+
+    public func pause(_ index: Int) { signal(index, SIGSTOP) }
+    public func resume(_ index: Int) { signal(index, SIGCONT) }
+
+    private func signal(_ index: Int, _ signal: Int32) {
+        if let process = members[index].process { Foundation.kill(process.processIdentifier, signal) }
+    }
+
+    /// Ends all members, forgets what they held, and starts the same cluster anew, empty: with the ids that it had.
+    public func wipe() throws {
+        for index in members.indices { kill(index) }
+        for member in members { try FileManager.default.removeItem(atPath: path(member.name)) }
+        isNew = true
+        for index in members.indices { try start(index) }
+        isNew = false
+        try waitUntilHealthy()
+    }
+
+    // MARK: The operators' tool
+
+    /// Runs etcdctl as the user root.
+    @discardableResult
+    public func control(_ words: String...) throws -> String {
+        let output = directory.appendingPathComponent("etcdctl-\(UUID().uuidString)")
+        try Data().write(to: output)
+        defer { try? FileManager.default.removeItem(at: output) }
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/etcdctl")
+        process.arguments =
+            [
+                "--cacert", authority, "--cert", clientCertificate,
+                "--key", clientKey, "--command-timeout", "10s",
+            ] + (words.contains("--endpoints") ? [] : ["--endpoints", endpoints.joined(separator: ",")])
+            + (isSecured ? ["--user", "root:root"] : []) + words
+        process.environment = ["ETCDCTL_API": "3"]
+        let handle = try FileHandle(forWritingTo: output)
+        process.standardOutput = handle
+        process.standardError = handle
+        try process.run()
+        process.waitUntilExit()
+        let text = try String(contentsOf: output, encoding: .utf8)
+        guard process.terminationStatus == 0 else { throw EtcdFailure(words.joined(separator: " "), text) }
+        if words == ["auth", "enable"] { isSecured = true }
+        return text
+    }
+
+    private var isSecured = false
+
+    /// Gives back what compaction has freed at one member.
+    public func defragment(_ endpoint: String) throws { try control("--endpoints", endpoint, "defrag") }
+
+    private func waitUntilHealthy() throws {
+        let deadline = Date(timeIntervalSinceNow: 30)
+        isSecured = false
+        while true {
+            do {
+                try control("endpoint", "health")
+                return
+            } catch {
+                if Date() > deadline { throw error }
+                usleep(100_000)
+            }
+        }
+    }
+
+    private func path(_ name: String) -> String { directory.appendingPathComponent(name).path }
+
+    // MARK: Making
+
+    /// An authority, a certificate for the members, which are each other's clients too, and one for nodes without a
+    /// common name, by which etcd would take it for a user.
+    private static func makeCertificates(in directory: URL) throws {
+        let script = """
+            key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+            openssl req -x509 $key -days 2 -subj /CN=authority -addext basicConstraints=critical,CA:TRUE \
+              -keyout authority.key -out authority.pem
+            leaf() { openssl req $key -subj /O=lianfen -keyout $1.key -out $1.csr
+              printf "$2" > $1.ext
+              openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
+                -extfile $1.ext -out $1.pem; }
+            leaf server "subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,clientAuth"
+            leaf client "extendedKeyUsage=clientAuth"
+            """
+        try runScript(script, in: directory)
+    }
+
+    /// Ports of loopback that nobody has now.
+    private static func freePorts(_ count: Int) throws -> [Int] {
+        var sockets: [Int32] = []
+        defer { for socket in sockets { close(socket) } }
+        return try (0..<count).map { _ in
+            let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            sockets.append(descriptor)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let done = unsafe withUnsafeMutablePointer(to: &address) { address in
+                unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    unsafe bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
+                }
+            }
+            guard done else { throw EtcdFailure("bind", "there is no free port") }
+            return Int(UInt16(bigEndian: address.sin_port))
+        }
+    }
+}
+
+/// A command that failed, and what it said.
+public struct EtcdFailure: Error, CustomStringConvertible {
+    public let description: String
+
+    init(_ command: String, _ output: String) { description = "\(command): \(output)" }
+}
