@@ -121,7 +121,12 @@ var targets: [Target] = [
             "Wallet",
         ]),
     .target(name: "EtcdKit", dependencies: ["TestSupport"], path: "Tests/EtcdKit", swiftSettings: house),
-    tests("OrderingTests", ["Concurrency", "Ordering", "OrderingEtcd", "HTTPClient", "EtcdKit", "ServerKit"]),
+    tests(
+        "OrderingTests",
+        [
+            "Chain", "Concurrency", "Ledger", "Storage", "Ordering", "OrderingEtcd", "Node", "Simulation", "HTTPClient",
+            "EtcdKit", "ServerKit",
+        ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),
     tests(

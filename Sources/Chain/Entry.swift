@@ -13,6 +13,8 @@ public struct Entry: Sendable {
     public let transactions: [Transaction]
 
     public static let bytesMax = 1 << 20
+    /// What any order takes at one position: more than an entry may have, so that what is no entry is seen for that.
+    public static let orderedBytesMax = 2 << 20
     /// The smallest transaction has some 180 bytes, so an entry cannot hold more.
     public static let transactionsMax = 8192
     /// Room for transactions in an entry of a large set of validators: the rest is its certificate and frame.

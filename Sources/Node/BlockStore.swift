@@ -67,6 +67,29 @@ public struct BlockStore: Sendable {
         return try found.map { (bytes) throws(StorageError) in try decode(bytes, "certificate above \(height)") }
     }
 
+    /// The final blocks after a height, certificate by certificate, for a node that is behind.
+    /// - Parameter bytesMax: bytes of entries after which no more are added.
+    public func finals(above height: UInt64, bytesMax: Int = finalBytesMax) throws(StorageError) -> [FinalBlocks] {
+        var (finals, next, byteCount): ([FinalBlocks], UInt64, Int) = ([], height + 1, 0)
+        while finals.count < Self.finalsMax, byteCount < bytesMax, let certificate = try certificate(above: next - 1) {
+            guard certificate.height - next < FinalBlocks.countMax else { break }
+            var (headers, entries): ([Header], [[UInt8]]) = ([], [])
+            for height in next...certificate.height {
+                guard let header = try header(height), let raw = try block(height) else { return finals }
+                headers.append(header)
+                entries.append(raw)
+                byteCount += raw.count
+            }
+            finals.append(FinalBlocks(headers: headers, entries: entries, certificate: certificate))
+            next = certificate.height + 1
+        }
+        return finals
+    }
+
+    /// Bounds of one answer to a node that is behind.
+    public static let finalsMax = 256
+    public static let finalBytesMax = 4 << 20
+
     public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
 
     public func receipts(_ height: UInt64) throws(StorageError) -> [Receipt]? {

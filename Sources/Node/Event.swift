@@ -24,6 +24,8 @@ public enum Event: Sendable {
     case vote(Vote)
     /// A certificate that a peer holds, after ``Effect/fetch(above:)``.
     case certificate(Certificate)
+    /// What a peer answered to ``Effect/fetchFinals(above:)``; nothing where nobody did.
+    case finals([FinalBlocks])
     /// Asks for a proof of a holding at the newest committed height.
     case prove(account: AccountID, unit: UnitCode, request: UInt64)
     /// The directory failed.
@@ -46,6 +48,9 @@ public enum Effect: Sendable {
     /// Ask any peer for its first certificate above this height (``BlockStore/certificate(above:)``), and say
     /// ``Event/certificate(_:)`` if there is one. Nothing is lost where nobody answers: it is asked again.
     case fetch(above: UInt64)
+    /// Ask any peer for the final blocks above this height (``BlockStore/finals(above:bytesMax:)``), and say
+    /// ``Event/finals(_:)`` in any case: the order begins higher up, and until then nothing else is read.
+    case fetchFinals(above: UInt64)
     case answer(request: UInt64, Answer)
     /// A block is final and stands in the tables.
     case certified(CertifiedBlock)

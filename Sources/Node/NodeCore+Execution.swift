@@ -12,7 +12,7 @@ extension NodeCore {
             readAgain = true
             return
         }
-        guard incoming.isEmpty, awaiting == nil, logRetryAt == nil else {
+        guard incoming.isEmpty, awaiting == nil, logRetryAt == nil, finals.isEmpty, !isFetchingFinals else {
             readAgain = true
             return
         }
@@ -65,7 +65,10 @@ extension NodeCore {
                 execute(next, now)
                 continue
             }
-            guard let next = incoming.first else { break }
+            guard let next = incoming.first else {
+                guard useFinals() else { break }
+                continue
+            }
             incoming.removeFirst()
             if appending?.position == next.position {
                 // Either ours, and its answer was lost, or another's: what was not ordered stays in the pool.
@@ -116,6 +119,7 @@ extension NodeCore {
         effects.append(.lock(BlockStore.lockBatch(block, lock: lock), height: header.height))
         takeCarried(block, now)
         recount(header.height, now)
+        takeFinal(header.height, now)
     }
 
     /// Executes a stored block again: it must give the stored header, and its lock is sent as it was.

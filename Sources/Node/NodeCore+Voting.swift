@@ -10,6 +10,8 @@ extension NodeCore {
         guard configuration.votingKey != nil, signingStopped == nil, height > voteFloor,
             executor.set[configuration.validator] != nil
         else { return false }
+        // What came with its certificate needs no vote.
+        if let certificate = finalCertificate, height <= certificate.height { return false }
         return now + Self.clockBehindMaxMilliseconds >= newestCertificate?.medianTime ?? 0
     }
 

@@ -124,6 +124,11 @@ public struct NodeCore: Sendable {
     var readAgain = false
     var logRetryAt: UInt64?
     var isFirstRead = true
+    /// Final blocks that a peer sent, because the order does not have them any more.
+    var finals: [FinalBlocks] = []
+    var isFetchingFinals = false
+    /// Of the blocks in hand that a peer sent.
+    var finalCertificate: Certificate?
     /// When the order was last read, and what was executed then.
     var readAt: UInt64 = 0
     var executedAtRead: UInt64 = 0
@@ -231,7 +236,11 @@ public struct NodeCore: Sendable {
         case .signatures(let results): take(results, now)
         case .wake: read()
         case .log(let range): take(range, now)
+        case .logFailed(.belowFloor):
+            isReading = false
+            catchUp()
         case .logFailed: logRetryAt = now + Self.logRetryMilliseconds
+        case .finals(let finals): take(finals, now)
         case .appended(let position, let result): appended(position, result, now)
         case .locked(let height): locked(height, now)
         case .committed(let height): committed(height)

@@ -6,8 +6,8 @@ import Storage
 
 /// Runs a node: owns its threads, its directory and its clock, and carries out what the core decides.
 ///
-/// Three threads: one takes events and steps the core; one writes, so that a sync never holds up execution; one talks
-/// to the order, whose calls may block. Signatures are checked on the process's ``SignaturePool``.
+/// Four threads: one takes events and steps the core; one writes, so that a sync never holds up execution; one talks to
+/// the order and one asks peers, whose calls may block. Signatures are checked on the process's ``SignaturePool``.
 public final class NodeRunner: Sendable {
     /// What a runner is connected to.
     public struct Surroundings: Sendable {
@@ -16,6 +16,8 @@ public final class NodeRunner: Sendable {
         public var send: @Sendable (Vote) -> Void = { _ in }
         /// A peer's first certificate above a height.
         public var fetch: @Sendable (_ above: UInt64) -> Certificate? = { _ in nil }
+        /// A peer's final blocks above a height; none where no peer answers.
+        public var finals: @Sendable (_ above: UInt64) -> [FinalBlocks] = { _ in [] }
         /// Told of every block that is final and stands in the tables, in order.
         public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
         public var halted: @Sendable (Halt) -> Void = { _ in }
@@ -34,6 +36,11 @@ public final class NodeRunner: Sendable {
         case read(from: UInt64, max: Int)
     }
 
+    private enum Ask: Sendable {
+        case certificate(above: UInt64)
+        case finals(above: UInt64)
+    }
+
     public let blocks: BlockStore
     private let ordering: any Ordering
     private let signatures: SignaturePool
@@ -44,12 +51,15 @@ public final class NodeRunner: Sendable {
     private static let eventsMax = 131_072
     private static let submissionsWaitingMax = 65_536
     private static let readBytesMax = 8 << 20
+    /// Beyond it no certificate is asked for: the core wants it again after a while. It wants blocks once at a time.
+    private static let asksMax = 4
 
     private let events = Mailbox<Event>(countMax: eventsMax)
     /// Bounded by what the core lets be under way (``NodeCore/uncommittedMax``; one append and one read), and so never
     /// refused: a write that was dropped would leave a hole in the directory.
     private let writes = Mailbox<Write>(countMax: 0)
     private let orders = Mailbox<Order>(countMax: 0)
+    private let asks = Mailbox<Ask>(countMax: asksMax)
     private let requests: Locked<Requests>
     private let shared: Locked<NodeCore.Status>
     private let threads = Locked<[WorkerThread]>([])
@@ -81,6 +91,7 @@ public final class NodeRunner: Sendable {
         let started = [
             WorkerThread("node-writer") { [self] in writeAll() },
             WorkerThread("node-order") { [self] in orderAll() },
+            WorkerThread("node-peers") { [self] in askAll() },
             WorkerThread("node-core") { [self] in
                 if let core = handedOver.withLock({ $0.take() }) { run(core, effects) }
             },
@@ -140,11 +151,11 @@ public final class NodeRunner: Sendable {
             return threads
         }
         guard !running.isEmpty else { return }
-        running[2].join()
+        running[running.count - 1].join()
         writes.close()
         orders.close()
-        running[0].join()
-        running[1].join()
+        asks.close()
+        for thread in running.dropLast() { thread.join() }
         let waiting = requests.withLock { requests in
             requests.halted = true
             defer { requests.waiting = [:] }
@@ -189,8 +200,8 @@ public final class NodeRunner: Sendable {
             case .send(let vote):
                 surroundings.send(vote)
                 surroundings.crashPoint(.afterSend)
-            case .fetch(let height):
-                if let certificate = surroundings.fetch(height) { events.insist(.certificate(certificate)) }
+            case .fetch(let height): asks.post(.certificate(above: height))
+            case .fetchFinals(let height): asks.insist(.finals(above: height))
             case .answer(let request, let answer):
                 surroundings.crashPoint(.beforeAnswer)
                 self.answer(request, answer)
@@ -258,6 +269,20 @@ public final class NodeRunner: Sendable {
                     } catch {
                         events.insist(.logFailed(error))
                     }
+                }
+            }
+        }
+    }
+
+    // MARK: The peers' thread
+
+    private func askAll() {
+        while let batch = asks.take(within: nil) {
+            for ask in batch {
+                switch ask {
+                case .certificate(let height):
+                    if let certificate = surroundings.fetch(height) { events.insist(.certificate(certificate)) }
+                case .finals(let height): events.insist(.finals(surroundings.finals(height)))
                 }
             }
         }

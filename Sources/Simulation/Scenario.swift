@@ -51,6 +51,8 @@ public struct Faults: Sendable {
     public var longDelayMilliseconds: UInt64 = 3000
     public var clockJumps = true
     public var garbage = true
+    /// The order lets go of certified entries that not everybody has read.
+    public var trims = false
 
     public init() {}
 
@@ -66,6 +68,7 @@ public struct Faults: Sendable {
         delayMilliseconds = UInt64(rate([1, 10, 40, 200]))
         clockJumps = random.chance(perMille: 500)
         garbage = random.chance(perMille: 500)
+        trims = random.chance(perMille: 500)
     }
 
     public static let none: Faults = {
@@ -81,6 +84,7 @@ public struct Faults: Sendable {
         faults.longDelayMilliseconds = 2
         faults.clockJumps = false
         faults.garbage = false
+        faults.trims = false
         return faults
     }()
 }

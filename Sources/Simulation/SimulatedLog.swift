@@ -4,6 +4,8 @@ public import Ordering
 /// arrive, is the simulator's business.
 public struct SimulatedLog {
     public private(set) var entries: [[UInt8]] = []
+    /// Below it entries are no longer given out.
+    public private(set) var floor: UInt64 = 1
     /// A seam for planting a bug: reads that leave an entry out and close the gap.
     let skips: Bool
 
@@ -19,6 +21,8 @@ public struct SimulatedLog {
         entries.append(bytes)
         return .appended
     }
+
+    public mutating func trim(below position: UInt64) { floor = Swift.max(floor, position) }
 
     public func read(from position: UInt64, max: Int) -> LogRange {
         var range: [(position: UInt64, bytes: [UInt8])] = []

@@ -46,6 +46,10 @@ extension Simulator {
             if let certificate = try stored(try BlockStore(peer.disk).certificate(above: height)) {
                 schedule(.event(node: index, life: life, .certificate(certificate)), in: delay())
             }
+        case .fetchFinals(let height):
+            let finals = try finals(above: height, of: nodes[random.below(nodes.count)], for: node)
+            if !finals.isEmpty { catchUps += 1 }
+            schedule(.event(node: index, life: life, .finals(finals)), in: delay())
         case .answer(let request, let answer):
             if !happens(scenario.faults.lostAnswers) { try bank.take(answer, to: request) }
         case .certified(let block):
@@ -57,6 +61,18 @@ extension Simulator {
             schedule(.tick(node: index, life: life, order: node.wakes), in: time > clock ? time - clock : 0)
         case .halt(let reason): throw Failure(.noHalt, "node \(index) halts: \(reason)")
         }
+    }
+
+    /// What a peer says of the blocks above a height: nothing, what it has, or something else.
+    private func finals(
+        above height: UInt64, of peer: SimulatedNode, for node: SimulatedNode
+    ) throws(Failure) -> [FinalBlocks] {
+        guard peer !== node, peer.isByzantine || peer.core != nil, !happens(scenario.faults.lostVotes) else {
+            return []
+        }
+        let source = peer.isByzantine ? honest[0] : peer
+        let finals = try stored(try BlockStore(source.disk).finals(above: height))
+        return peer.isByzantine ? finals.map { spoilt($0) } : finals
     }
 
     // MARK: Disk
@@ -163,6 +179,7 @@ extension Event {
         case .committed(let height): "committed \(height)"
         case .vote(let vote): "vote \(vote.height) of \(vote.validator.number) for \(vote.header.brief)"
         case .certificate(let certificate): "certificate \(certificate.height)"
+        case .finals(let finals): "finals \(finals.first?.headers.first?.height ?? 0)+\(finals.count)"
         case .prove(_, _, let request): "prove \(request)"
         case .failed(let error): "failed \(error.code)"
         case .tick: "tick"
@@ -182,6 +199,7 @@ extension Effect {
         case .commit(_, let height): "commit \(height)"
         case .send(let vote): "send \(vote.height) \(vote.header.brief)"
         case .fetch(let height): "fetch above \(height)"
+        case .fetchFinals(let height): "fetch finals above \(height)"
         case .answer(let request, let answer):
             switch answer {
             case .receipt(let receipt, let place): "answer \(request) \(receipt.result.rawValue) at \(place.height)"

@@ -1,3 +1,4 @@
+import Canonical
 import Chain
 import Crypto
 import Ledger
@@ -110,6 +111,21 @@ extension Simulator {
         note("order: garbage \(kind) at \(position)")
         order(bytes, position)
         schedule(.garbage, in: random.between(100, 10_000))
+    }
+
+    /// Whoever keeps the order makes room. What is not final stays: nobody could bring it back.
+    func trim() {
+        guard isStormy else { return }
+        log.trim(below: checker.certifiedMax - min(checker.certifiedMax, UInt64(random.below(3))))
+        note("order: from \(log.floor) on")
+        schedule(.trim, in: random.between(200, 4_000))
+    }
+
+    /// The same blocks with one byte changed; as they are where they do not decode any more.
+    func spoilt(_ finals: FinalBlocks) -> FinalBlocks {
+        var bytes = finals.canonicalBytes
+        bytes[random.below(bytes.count)] ^= UInt8(1 + random.below(255))
+        return (try? FinalBlocks(canonicalBytes: bytes)) ?? finals
     }
 
     /// The Byzantine validator answers an honest vote with votes of its own: right ones, wrong ones, bad signatures,

@@ -15,6 +15,7 @@ public final class Simulator {
     /// Milliseconds since the start, true time.
     var now: UInt64 = 0
     var isStormy = true
+    var catchUps = 0
     var log: SimulatedLog
     var nodes: [SimulatedNode] = []
     var checker: Checker
@@ -32,6 +33,8 @@ public final class Simulator {
         case restart(node: Int)
         case jump(node: Int)
         case garbage
+        /// The order lets go of old entries.
+        case trim
         /// The bank has something new to do.
         case client
         /// A client looks whether its transaction was answered.
@@ -62,6 +65,8 @@ public final class Simulator {
         public let height: UInt64
         public let events: Int
         public let crashes: Int
+        /// Times that a node was given final blocks by a peer.
+        public let catchUps: Int
         public let answered: Int
     }
 
@@ -74,7 +79,7 @@ public final class Simulator {
         }
         return Outcome(
             digest: trace.digest, height: checker.certifiedMax, events: trace.count,
-            crashes: nodes.reduce(0) { $0 + $1.crashes }, answered: bank.answeredCount)
+            crashes: nodes.reduce(0) { $0 + $1.crashes }, catchUps: catchUps, answered: bank.answeredCount)
     }
 
     private func play() throws(Failure) {
@@ -83,6 +88,7 @@ public final class Simulator {
         schedule(.calm, in: scenario.stormMilliseconds)
         if scenario.faults.clockJumps { scheduleJump() }
         if scenario.faults.garbage { schedule(.garbage, in: random.between(100, 10_000)) }
+        if scenario.faults.trims { schedule(.trim, in: random.between(1000, 10_000)) }
         while let (time, action) = queue.pop() {
             now = max(now, time)
             try perform(action)
@@ -132,6 +138,8 @@ public final class Simulator {
             let event: Event
             if happens(scenario.faults.failedReads) {
                 event = .logFailed(.unreachable("simulated"))
+            } else if from < log.floor {
+                event = .logFailed(.belowFloor(log.floor))
             } else {
                 event = .log(log.read(from: from, max: max))
             }
@@ -140,6 +148,7 @@ public final class Simulator {
             if nodes[index].core == nil { try open(nodes[index]) }
         case .jump(let index): jump(nodes[index])
         case .garbage: plantGarbage()
+        case .trim: trim()
         case .client: try clientActs()
         case .patience(let transaction): losePatience(transaction)
         case .calm: try calm()

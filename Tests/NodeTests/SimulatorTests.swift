@@ -31,6 +31,18 @@ import Testing
         #expect(try Simulator(.storm(seed: seed + 1)).run().digest != first.digest)
     }
 
+    /// Where the order lets go of what some have not read, they have it from their peers, and come together.
+    @Test func whoFallsBehindTheOrderCatchesUp() throws {
+        var catchUps = 0
+        for seed in 1...20 as ClosedRange<UInt64> {
+            var scenario = Scenario(seed: seed, hasByzantine: seed % 2 == 0)
+            scenario.faults.trims = true
+            scenario.faults.crashes = 400
+            catchUps += try Simulator(scenario).run().catchUps
+        }
+        #expect(catchUps > 20)
+    }
+
     /// Runs seeds until one fails.
     private func find(_ bug: PlantedBug, without: Set<Check> = []) -> Violation? {
         for seed in 1...30 as ClosedRange<UInt64> {

@@ -26,6 +26,11 @@ final class Stage {
     private var unwritten: [(member: Int, batch: WriteBatch, height: UInt64)] = []
     /// What is unusual about how the nodes run.
     var configure: (inout NodeCore.Configuration) -> Void = { _ in }
+    /// What a peer answers to a member that is behind; what the first one that runs has, unless a test says otherwise.
+    lazy var finals: (_ member: Int, _ above: UInt64) -> [FinalBlocks] = { [unowned self] member, height in
+        guard let peer = members.indices.first(where: { $0 != member && members[$0].core != nil }) else { return [] }
+        return (try? BlockStore(members[peer].disk).finals(above: height)) ?? []
+    }
     /// What becomes of a member's write of block and lock.
     var lockFate: (_ member: Int, _ height: UInt64) -> LockFate = { _, _ in .done }
     private var inbox: [(member: Int, life: Int, event: Event)] = []
@@ -151,7 +156,9 @@ final class Stage {
                 if result == .appended {
                     for other in members.indices where wakes(other) { post(.wake, to: other) }
                 }
-            case .read(let from, let max): post(.log(log.read(from: from, max: max)), to: index)
+            case .read(let from, let max):
+                let isThere = from >= log.floor
+                post(isThere ? .log(log.read(from: from, max: max)) : .logFailed(.belowFloor(log.floor)), to: index)
             case .lock(let batch, let height):
                 switch lockFate(index, height) {
                 case .lost: kill(index)
@@ -181,6 +188,7 @@ final class Stage {
                         break
                     }
                 }
+            case .fetchFinals(let height): post(.finals(finals(index, height)), to: index)
             case .answer(let request, let answer): member.answers[request] = answer
             case .certified(let block): member.certified.append(block)
             case .wakeAt(let time): member.wakeAt = time
