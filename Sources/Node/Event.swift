@@ -40,6 +40,8 @@ public enum Effect: Sendable {
     case verify([SignaturePool.Unchecked])
     case append([UInt8], position: UInt64)
     case read(from: UInt64, max: Int)
+    /// Let the order forget what stands below this position. Nothing is lost where it does not come about.
+    case trim(below: UInt64)
     /// Write this with a sync, then say ``Event/locked(height:)``. Nothing of the height leaves the node before.
     case lock(WriteBatch, height: UInt64)
     /// Write this after all locks before it, then say ``Event/committed(height:)``.

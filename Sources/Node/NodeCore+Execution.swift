@@ -114,6 +114,7 @@ extension NodeCore {
         let hash = header.hash
         let lock = mayVote(header.height, now) ? vote(for: header, hash, now) : nil
         headerHashes[header.height] = hash
+        ring.note(header.height, bytes: block.decoded.raw.count)
         blocks[header.height] = Executed(block: block, tickets: tickets, lock: lock, isLocked: false)
         lastEntryAt = now
         effects.append(.lock(BlockStore.lockBatch(block, lock: lock), height: header.height))
@@ -233,6 +234,7 @@ extension NodeCore {
                     logs: executor.trees.logs(at: certificate.height)!),
                 height: certificate.height))
         certificates[certificate.height] = certificate
+        for part in certificate.signatures { noteVoted(part.validator, certificate.height) }
         votes.forget(upTo: certificate.height)
     }
 

@@ -23,9 +23,13 @@ extension NodeCore {
 
     /// Takes a peer's vote.
     mutating func take(_ vote: Vote, _ now: UInt64) {
-        guard vote.epoch == epoch.number, vote.round == 0, vote.height > certified,
-            vote.height <= executed + Self.votesAheadMax
-        else { return }
+        guard vote.epoch == epoch.number, vote.round == 0, vote.height <= executed + Self.votesAheadMax else { return }
+        guard vote.height > certified else {
+            guard isWorthNoting(late: vote), vote.verifies(genesis: executor.genesisHash, in: executor.set) else {
+                return
+            }
+            return noteVoted(vote.validator, vote.height)
+        }
         let there = votes.vote(of: vote.validator, at: vote.height)
         if there?.header == vote.header { return }
         guard vote.verifies(genesis: executor.genesisHash, in: executor.set) else { return }
@@ -55,6 +59,7 @@ extension NodeCore {
     /// Counts a verified vote, and certifies when a quorum of distinct validators has said the same.
     mutating func count(_ vote: Vote, _ now: UInt64) {
         guard vote.height > certified else { return }
+        noteVoted(vote.validator, vote.height)
         votes.count(vote)
         certifyIfQuorum(vote.height, vote.header, now)
     }

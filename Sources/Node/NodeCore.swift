@@ -23,6 +23,10 @@ public struct NodeCore: Sendable {
         /// Signature results that are kept.
         public var signaturesKeptMax = 262_144
         public var readEntriesMax = 16
+        /// Whose turn it is to let the order forget: the proposer of a position divisible by this.
+        public var trimEvery: UInt64 = 256
+        /// Bytes of entries that the order keeps for a validator that does not vote.
+        public var ringBytesMax = 512 << 20
         /// How votes are counted.
         public var votes: any VoteCounting = Votes()
 
@@ -132,6 +136,11 @@ public struct NodeCore: Sendable {
     /// When the order was last read, and what was executed then.
     var readAt: UInt64 = 0
     var executedAtRead: UInt64 = 0
+
+    // Letting the order forget.
+    /// The highest height that each validator is known to have voted on: its vote says that it has stored it.
+    var votedTo: [OrganisationID: UInt64] = [:]
+    var ring = RingSize()
 
     // Proposing.
     var appending: Appending?

@@ -34,6 +34,7 @@ public final class NodeRunner: Sendable {
     private enum Order: Sendable {
         case append([UInt8], position: UInt64)
         case read(from: UInt64, max: Int)
+        case trim(below: UInt64)
     }
 
     private enum Ask: Sendable {
@@ -55,7 +56,7 @@ public final class NodeRunner: Sendable {
     private static let asksMax = 4
 
     private let events = Mailbox<Event>(countMax: eventsMax)
-    /// Bounded by what the core lets be under way (``NodeCore/uncommittedMax``; one append and one read), and so never
+    /// Bounded by what the core lets be under way (``NodeCore/uncommittedMax``; one append, one read and a trim), and so never
     /// refused: a write that was dropped would leave a hole in the directory.
     private let writes = Mailbox<Write>(countMax: 0)
     private let orders = Mailbox<Order>(countMax: 0)
@@ -195,6 +196,7 @@ public final class NodeRunner: Sendable {
             case .verify: break
             case .append(let bytes, let position): orders.insist(.append(bytes, position: position))
             case .read(let from, let max): orders.insist(.read(from: from, max: max))
+            case .trim(let position): orders.insist(.trim(below: position))
             case .lock(let batch, let height): writes.insist(.lock(batch, height: height))
             case .commit(let batch, let height): writes.insist(.commit(batch, height: height))
             case .send(let vote):
@@ -263,6 +265,7 @@ public final class NodeRunner: Sendable {
                     let result = ordering.append(bytes, at: position)
                     surroundings.crashPoint(.afterAppend)
                     events.insist(.appended(position: position, result))
+                case .trim(let position): try? ordering.trim(below: position)
                 case .read(let from, let max):
                     do throws(OrderingError) {
                         events.insist(.log(try ordering.read(from: from, max: max, bytesMax: Self.readBytesMax)))

@@ -54,6 +54,11 @@ struct Checker {
         }
     }
 
+    /// What is not final must stay where all can read it.
+    func note(trimmedBelow position: UInt64) throws(Failure) {
+        try require(position <= certifiedMax, .progress, "the order lets go of \(position), which is not certified")
+    }
+
     mutating func note(committing batch: WriteBatch, height: UInt64) throws(Failure) {
         var newest: UInt64 = 0
         for case .put(.certificates, _, let bytes) in batch.changes {

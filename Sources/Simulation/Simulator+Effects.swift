@@ -31,6 +31,9 @@ extension Simulator {
         case .append(let bytes, let position):
             schedule(.append(node: index, life: life, bytes, position: position), in: delay())
         case .read(let from, let max): schedule(.read(node: index, life: life, from: from, max: max), in: delay())
+        case .trim(let position):
+            log.trim(below: position)
+            try checker.note(trimmedBelow: position)
         case .lock(let batch, let height):
             try checker.note(locking: batch, height: height, of: index)
             if scenario.planted == .voteBeforeLock, let lock = batch.lock { try send(lock, from: node) }
@@ -194,6 +197,7 @@ extension Effect {
         case .verify(let unchecked): "verify \(unchecked.count)"
         case .append(let bytes, let position): "append \(bytes.count) bytes at \(position)"
         case .read(let from, let max): "read \(max) from \(from)"
+        case .trim(let position): "trim below \(position)"
         case .lock(let batch, let height):
             "lock \(height)\(batch.lock.map { " \($0.header.brief)" } ?? " without vote")"
         case .commit(_, let height): "commit \(height)"

@@ -41,6 +41,7 @@ extension Simulator {
         configuration.stepMilliseconds = 5
         if scenario.planted == .signerCountedTwice { configuration.votes = CarelessVotes() }
         configuration.readEntriesMax = 1 + random.below(8)
+        if scenario.faults.trims { (configuration.trimEvery, configuration.ringBytesMax) = (4, 4 << 10) }
         return configuration
     }
 

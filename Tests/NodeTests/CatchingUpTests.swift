@@ -66,6 +66,33 @@ import Testing
         #expect(try stage.header(stage.log.head, at: 3) == stage.header(stage.log.head, at: 0))
     }
 
+    /// The order keeps what a validator may still want, and no more than a bound for one that is away.
+    @Test func theOrderForgetsWhatEverybodyHas() throws {
+        let stage = try Stage(opening: false)
+        stage.configure = { $0.trimEvery = 8 }
+        for index in 0..<4 { try stage.open(index) }
+        stage.run()
+        stage.found()
+        for order in 1...40 as ClosedRange<UInt8> { stage.submit(stage.earning(order), to: Int(order) % 4) }
+        let floor = stage.log.floor
+        #expect(floor > 24 && floor <= stage.status(0).certified)
+        stage.kill(3)
+        for order in 41...100 as ClosedRange<UInt8> { stage.submit(stage.earning(order), to: Int(order) % 3) }
+        #expect(stage.log.floor <= floor + 16, "the last one has not voted since")
+        let kept = stage.log.floor
+        stage.kill(2)
+        for index in [0, 1] { stage.kill(index) }
+        stage.configure = { ($0.trimEvery, $0.ringBytesMax) = (8, 16 << 10) }
+        for index in 0..<3 { try stage.open(index) }
+        stage.run()
+        for order in 101...250 as ClosedRange<UInt8> { stage.submit(stage.earning(order), to: Int(order) % 3) }
+        #expect(stage.log.floor > kept + 32, "so much and no more is kept for one that is away")
+        try stage.open(3)
+        stage.run()
+        stage.pass(5_000)
+        #expect(try stage.header(stage.log.head, at: 3) == stage.header(stage.log.head, at: 0))
+    }
+
     enum Lie: CaseIterable {
         case nothing
         case anotherEntry

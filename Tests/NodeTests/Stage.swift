@@ -159,6 +159,7 @@ final class Stage {
             case .read(let from, let max):
                 let isThere = from >= log.floor
                 post(isThere ? .log(log.read(from: from, max: max)) : .logFailed(.belowFloor(log.floor)), to: index)
+            case .trim(let position): log.trim(below: position)
             case .lock(let batch, let height):
                 switch lockFate(index, height) {
                 case .lost: kill(index)
