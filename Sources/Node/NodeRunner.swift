@@ -56,8 +56,8 @@ public final class NodeRunner: Sendable {
     private static let asksMax = 4
 
     private let events = Mailbox<Event>(countMax: eventsMax)
-    /// Bounded by what the core lets be under way (``NodeCore/uncommittedMax``; one append, one read and a trim), and so never
-    /// refused: a write that was dropped would leave a hole in the directory.
+    /// Bounded by what the core lets be under way (``NodeCore/uncommittedMax``; one append, one read, one trim), and so
+    /// never refused: a write that was dropped would leave a hole in the directory.
     private let writes = Mailbox<Write>(countMax: 0)
     private let orders = Mailbox<Order>(countMax: 0)
     private let asks = Mailbox<Ask>(countMax: asksMax)

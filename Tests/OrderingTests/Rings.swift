@@ -34,11 +34,24 @@ final class Rings: Sendable {
 
 extension EtcdCluster {
     /// How a node speaks to it.
-    func configuration(chain: String, secured: Bool = true) -> EtcdConfiguration {
+    /// - Parameter hurried: whether it gives up soon, to see what is made of that. Otherwise it has the patience that a
+    ///   disk wants which other tests are busy with.
+    func configuration(chain: String, secured: Bool = true, hurried: Bool = false) -> EtcdConfiguration {
         var configuration = EtcdConfiguration(endpoints: endpoints, chain: chain)
         configuration.authorities = .file(authority)
         configuration.identity = .init(certificateFile: clientCertificate, keyFile: clientKey)
+        configuration.answerMilliseconds = hurried ? 1_500 : 20_000
+        configuration.readMilliseconds = hurried ? 3_000 : 60_000
         if secured { configuration.login = .init(user: Self.user, password: Self.password) }
         return configuration
+    }
+
+    /// Begins a chain's ring; answers its head.
+    @discardableResult
+    func begin(chain: String, secured: Bool = true, epoch: OrderingEpoch) throws -> UInt64 {
+        let log = try EtcdLog(configuration(chain: chain, secured: secured), epoch: epoch)
+        defer { log.stop() }
+        try log.found()
+        return try log.readHead()
     }
 }
