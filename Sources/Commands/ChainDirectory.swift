@@ -135,7 +135,7 @@ struct ChainDirectory {
     ) throws -> R {
         let consortium = try start(certified: certified)
         let result = Result { try body(consortium) }
-        // Whoever waits is answered before it is noted why a validator stopped; after the stop it is.
+        // Another validator may stop for the same reason a moment later; after the stop all have said theirs.
         consortium.stop()
         if case .failure = result, let halt = consortium.halted.first { throw Self.explain(halt) }
         return try result.get()

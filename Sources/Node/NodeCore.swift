@@ -296,11 +296,12 @@ public struct NodeCore: Sendable {
 
     mutating func halt(_ reason: Halt) {
         halted = reason
+        // First: whoever is answered because of it finds the reason.
+        effects.append(.halt(reason))
         for request in pool.drain() + proofRequests.map(\.request) {
             effects.append(.answer(request: request, .refused(.halted)))
         }
         proofRequests = []
-        effects.append(.halt(reason))
     }
 
     /// A clock that was set back must not leave this node waiting for the time from which it came.
