@@ -101,28 +101,21 @@ public final class EtcdLog: Ordering {
         precondition(position > 0, "the genesis block is no entry")
         let limit = Swift.max(1, Swift.min(max, bytesMax / Self.valueBytesMax))
         let (first, last) = (position, position + UInt64(limit))
-        let outcome = try asking { () throws(EtcdError) in
-            try client.transact(
-                then: [
-                    .get(keys.epoch), .get(keys.floor),
-                    .range(
-                        from: keys.entry(first - 1), to: keys.entry(last + Self.lookAhead),
-                        limit: limit + 1 + Int(Self.lookAhead), keysOnly: true),
-                    .range(from: keys.entry(first), to: keys.entry(last), limit: limit),
-                ], repeats: true)
-        }
-        guard outcome.ranges.count == 4 else { throw .unreachable("etcd's answer lacks a part") }
-        try check(epoch: outcome.ranges[0])
-        let floor = Self.floor(outcome.ranges[1])
+        let (floor, found) = try look([
+            .range(
+                from: keys.entry(first - 1), to: keys.entry(last + Self.lookAhead),
+                limit: limit + 1 + Int(Self.lookAhead), keysOnly: true),
+            .range(from: keys.entry(first), to: keys.entry(last), limit: limit),
+        ])
         state.withLock { $0.floor = floor }
         guard position >= floor else { throw .belowFloor(floor) }
-        var standing = Set(outcome.ranges[2].compactMap { keys.position($0.key) })
+        var standing = Set(found[0].compactMap { keys.position($0.key) })
         if position == floor { standing.insert(position - 1) }
         guard standing.contains(position - 1) else { return LogRange(entries: [], head: try readHead()) }
         var head = position - 1
         while standing.contains(head + 1) { head += 1 }
         var entries: [(position: UInt64, bytes: [UInt8])] = []
-        for pair in outcome.ranges[3] {
+        for pair in found[1] {
             guard keys.position(pair.key) == position + UInt64(entries.count) else { break }
             entries.append((position + UInt64(entries.count), pair.value))
         }
@@ -132,19 +125,11 @@ public final class EtcdLog: Ordering {
     public func readHead() throws(OrderingError) -> UInt64 {
         var next: UInt64 = 0
         while true {
-            let start = next
-            let outcome = try asking { () throws(EtcdError) in
-                try client.transact(
-                    then: [
-                        .get(keys.epoch), .get(keys.floor),
-                        .range(
-                            from: keys.entry(start), to: keys.entry(.max), limit: Self.headPage, keysOnly: true),
-                    ], repeats: true)
-            }
-            guard outcome.ranges.count == 3 else { throw .unreachable("etcd's answer lacks a part") }
-            try check(epoch: outcome.ranges[0])
-            next = Swift.max(next, Self.floor(outcome.ranges[1]))
-            let standing = outcome.ranges[2].compactMap { keys.position($0.key) }
+            let (floor, found) = try look([
+                .range(from: keys.entry(next), to: keys.entry(.max), limit: Self.headPage, keysOnly: true)
+            ])
+            next = Swift.max(next, floor)
+            let standing = found[0].compactMap { keys.position($0.key) }
             for position in standing where position >= next {
                 guard position == next else { return next - 1 }
                 next += 1
@@ -189,6 +174,18 @@ public final class EtcdLog: Ordering {
             note(complaint: "\(error)")
             throw .unreachable("\(error)")
         }
+    }
+
+    /// What ranges hold, all at one moment, in the ring of this epoch and no other; and where that begins.
+    private func look(
+        _ ranges: [EtcdOperation]
+    ) throws(OrderingError) -> (floor: UInt64, found: [[(key: String, value: [UInt8])]]) {
+        let outcome = try asking { () throws(EtcdError) in
+            try client.transact(then: [.get(keys.epoch), .get(keys.floor)] + ranges, repeats: true)
+        }
+        guard outcome.ranges.count == 2 + ranges.count else { throw .unreachable("etcd's answer lacks a part") }
+        try check(epoch: outcome.ranges[0])
+        return (Self.floor(outcome.ranges[1]), Array(outcome.ranges[2...]))
     }
 
     private func note(complaint: String?) { state.withLock { $0.condition.complaint = complaint } }

@@ -23,20 +23,19 @@ enum EtcdCompare {
 /// Something that a transaction does.
 enum EtcdOperation {
     case get(String)
-    /// Pairs, or keys alone, from a key up to another, ascending or descending.
-    case range(from: String, to: String, limit: Int, keysOnly: Bool = false, descending: Bool = false)
+    /// Pairs, or keys alone, from a key up to another, ascending.
+    case range(from: String, to: String, limit: Int, keysOnly: Bool = false)
     case put(String, [UInt8])
     case delete(from: String, to: String)
 
     var json: JSONValue {
         switch self {
         case .get(let key): ["request_range": ["key": encoded(key)]]
-        case .range(let from, let to, let limit, let keysOnly, let descending):
+        case .range(let from, let to, let limit, let keysOnly):
             [
                 "request_range": [
                     "key": encoded(from), "range_end": encoded(to), "limit": .string(String(limit)),
-                    "keys_only": .bool(keysOnly), "sort_target": "KEY",
-                    "sort_order": descending ? "DESCEND" : "ASCEND",
+                    "keys_only": .bool(keysOnly), "sort_target": "KEY", "sort_order": "ASCEND",
                 ]
             ]
         case .put(let key, let value): ["request_put": ["key": encoded(key), "value": .string(base64(value))]]
