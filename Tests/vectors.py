@@ -111,8 +111,8 @@ def hex_string(value):
 
 def party(value):
     ((kind, who),) = value.items()
-    variant = ["organisation", "account", "guardian"].index(kind)
-    return length(variant) + (u32(who) if variant == 0 else account(who))
+    variant = ["organisation", "account", "guardian", "governor", "validator"].index(kind)
+    return length(variant) + (account(who) if kind in ("account", "guardian") else u32(who))
 
 
 def expiry(value):
@@ -163,6 +163,32 @@ def use(value):
     return b"\x00" + hex_string(what) if kind == "redeem" else b"\x01" + account(what)
 
 
+def application(value):
+    return organisation(value["organisation"]) + sequence(value["signatures"], signature)
+
+
+DECISIONS = {
+    "admit": application,
+    "suspend": u32,
+    "release": u32,
+    "exit": u32,
+    "quota": lambda v: u32(v["organisation"]) + u64(v["quota"]),
+    "rules": u32,
+}
+
+
+def decision(value):
+    ((kind, what),) = value.items()
+    return length(list(DECISIONS).index(kind)) + DECISIONS[kind](what)
+
+
+def vote(value):
+    return (
+        u32(value["epoch"]) + u64(value["height"]) + u32(value["round"]) + u8(value["phase"])
+        + digest(value["header"]) + u64(value["time"]) + u32(value["validator"]) + signature(value["signature"])
+    )
+
+
 OPERATIONS = [
     ("publish", lambda v: program(v["program"]) + u32(v["issuer"])),
     ("open", lambda v: u32(v["organisation"]) + sequence(v["lines"], open_line) + boolean(v["all"])),
@@ -186,6 +212,9 @@ OPERATIONS = [
     ("release", lambda v: digest(v["hold"])),
     ("freeze", lambda v: account(v["account"])),
     ("unfreeze", lambda v: account(v["account"])),
+    ("propose", lambda v: decision(v["decision"]) + u32(v["by"])),
+    ("approve", lambda v: digest(v["proposal"]) + u32(v["by"])),
+    ("accuse", lambda v: key(v["key"]) + vote(v["first"]) + vote(v["second"])),
 ]
 
 
@@ -233,7 +262,7 @@ def portion(value):
 
 def outcome(value):
     kind = value["outcome"]
-    number = ["done", "exists", "lines", "spent", "held"].index(kind)
+    number = ["done", "exists", "lines", "spent", "held", "proposal"].index(kind)
     out = length(number)
     if kind == "lines":
         out += u16(value["done"]) + sequence(
@@ -242,6 +271,8 @@ def outcome(value):
         out += sequence(value["portions"], portion)
     elif kind == "held":
         out += digest(value["hold"]) + sequence(value["portions"], portion)
+    elif kind == "proposal":
+        out += digest(value["proposal"]) + boolean(value["carried"])
     return out
 
 

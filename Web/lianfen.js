@@ -166,7 +166,7 @@ export function sha256(...parts) {
 export const domains = Object.freeze([
   "genesis", "transaction-body", "transaction-signature", "envelope", "entry", "entry-signature", "header", "vote",
   "certificate", "validators", "natural-key", "hold", "ticket", "leaf", "row", "lots", "additions", "state-root",
-  "receipt", "list", "proof", "session",
+  "receipt", "list", "proof", "session", "application", "proposal", "offence",
 ]);
 
 /** A domain tag as it stands in front of bytes: its length, its text. */
@@ -678,7 +678,10 @@ const text = (min, max, pattern) => new Type(
     return value;
   });
 
-export const Party = union({ organisation: U32, account: AccountId, guardian: AccountId });
+/** Who signs: an organisation by its issuing key, an account, its guardian; an organisation by its governing or voting key. */
+export const Party = union({
+  organisation: U32, account: AccountId, guardian: AccountId, governor: U32, validator: U32,
+});
 
 const Expiry = union({ days: between(U16, 1, 3650), months: between(U16, 1, 120), yearEnds: between(U16, 0, 10) });
 
@@ -752,6 +755,55 @@ const TotalLine = struct({ key: NaturalKey, total: U64 });
 const totals = struct({ unit: UnitCode, lines: list(TotalLine, 1, LINES_MAX), all: Bool.or(false) });
 const reference = textBytes(0, 48);
 
+/** A member to be, signed by its voting key where it has one, its issuing and its governing key. */
+export const Application = struct(
+  {
+    organisation: struct({
+      id: U32, name: text(1, 64, /^[^]*$/), votingKey: option(PublicKey), issuingKey: PublicKey,
+      governingKey: PublicKey, quota: U64,
+    }),
+    signatures: list(Signature, 2, 3),
+  },
+  ({ organisation: { id, votingKey, issuingKey, governingKey }, signatures }) => {
+    if (id === 0) return "organisations are numbered from 1 on";
+    if (new Set([votingKey, issuingKey, governingKey]).size < 3) return "a key stands in it twice";
+    return signatures.length === (votingKey === null ? 2 : 3) ? null : "there is one signature for each key";
+  });
+
+/** What the members decide together. */
+export const Decision = union({
+  admit: Application, suspend: U32, release: U32, exit: U32, quota: struct({ organisation: U32, quota: U64 }),
+  rules: U32,
+});
+
+/** Two votes of one validator that contradict each other; what they have in common is said once. */
+export const Evidence = new Type(
+  (e, v, f) => {
+    if (typeof v !== "object" || v === null) throw invalid(f, "an object is wanted");
+    onlyMembers(v, ["validator", "key", "epoch", "height", "round", "first", "second"], f);
+    PublicKey.write(e, v.key, `${f}.key`);
+    for (const name of ["first", "second"]) {
+      const { header, time, signature, ...rest } = v[name] ?? {};
+      onlyMembers(rest, [], `${f}.${name}`);
+      const { epoch, height, round, validator } = v;
+      Vote.write(e, { epoch, height, round, phase: 0, header, time, validator, signature }, `${f}.${name}`);
+    }
+    if (!(v.first.header < v.second.header)) {
+      throw invalid(`${f}.second.header`, "the second header's digest is not greater than the first's");
+    }
+  },
+  (d) => {
+    const key = PublicKey.read(d);
+    const [first, second] = [Vote.read(d), Vote.read(d)];
+    for (const name of ["validator", "epoch", "height", "round"]) {
+      if (first[name] !== second[name]) throw d.refusal("a value is outside its range: the votes do not contradict");
+    }
+    if (!(first.header < second.header)) throw d.refusal("a value is outside its range: the headers are out of order");
+    const half = ({ header, time, signature }) => ({ header, time, signature });
+    const { validator, epoch, height, round } = first;
+    return { validator, key, epoch, height, round, first: half(first), second: half(second) };
+  });
+
 /** One thing to do, as `{"kind": …}`. The order is that of the variant numbers: append, never renumber. */
 export const Operation = tagged("kind", {
   publish: struct({ program: Program, issuer: U32 }),
@@ -775,6 +827,9 @@ export const Operation = tagged("kind", {
   release: struct({ hold: Digest }),
   freeze: struct({ account: AccountId }),
   unfreeze: struct({ account: AccountId }),
+  propose: struct({ decision: Decision, by: U32 }),
+  approve: struct({ proposal: Digest, by: U32 }),
+  accuse: struct({ evidence: Evidence }),
 });
 
 const bodyMembers = {
@@ -977,6 +1032,37 @@ export const results = Object.freeze([
   [102, "deadline-too-far", "The deadline lies further ahead than this chain allows.", "期限超出本链允许的范围。"],
   [103, "hold-unknown", "There is no such reservation: committed, released or never made.", "冻结不存在：已确认、已释放或从未建立。"],
   [104, "hold-overdue", "The reservation's deadline has passed.", "冻结已过期限。"],
+  [
+    110, "organisation-inactive",
+    "The organisation is suspended or has left the consortium, which stands in the way of this.",
+    "该机构已被暂停或已退出联盟，不能进行此操作。",
+  ],
+  [
+    111, "organisation-not-suspended",
+    "The organisation is not suspended, so there is nothing to release it from.",
+    "该机构并未被暂停，无需恢复。",
+  ],
+  [
+    112, "organisation-taken",
+    "There is or was an organisation of this number. Apply under another.",
+    "该机构编号已被使用，请换用其他编号。",
+  ],
+  [113, "key-taken", "Another organisation votes by this key. Make a key of your own.", "该投票密钥已属于其他机构，请另行生成。"],
+  [114, "organisations-too-many", "The chain has as many organisations as it may.", "联盟机构数量已达上限。"],
+  [
+    115, "validators-too-many",
+    "As many organisations vote as may. Apply without a voting key.",
+    "验证节点数量已达上限，可不带投票密钥申请。",
+  ],
+  [116, "voter-last", "Nobody would be left to vote, and the chain would stand still.", "将无任何机构参与投票，链会停止。"],
+  [117, "rules-version-old", "That version of the rules, or a later one, is decided already.", "该规则版本或更新版本已获通过。"],
+  [118, "proposal-unknown", "There is no such proposal: carried, lapsed or never made.", "提案不存在：已通过、已失效或从未提出。"],
+  [
+    119, "proposals-too-many",
+    "The organisation has as many proposals open as it may. Wait for one to be carried or to lapse.",
+    "该机构待决提案已达上限，请等待其通过或失效。",
+  ],
+  [120, "evidence-foreign", "The votes were not signed by that organisation's voting key.", "这些投票并非由该机构的投票密钥签署。"],
 ]);
 
 const resultNames = new Map(results.map(([code, name]) => [code, name]));
@@ -1022,6 +1108,7 @@ const Outcome = tagged("outcome", {
   lines: struct({ done: U16, exceptions: list(LineResult, 0, LINES_MAX) }),
   spent: struct({ portions }),
   held: struct({ hold: Digest, portions }),
+  proposal: struct({ proposal: Digest, carried: Bool }),
 });
 
 /** What became of a transaction. */

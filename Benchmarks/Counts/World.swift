@@ -137,7 +137,7 @@ enum World {
             let stage = Stage()
             executor = Executor(
                 genesis: genesis, ledger: stage.ledger, trees: stage.trees, head: Executor.genesisHeader(genesis),
-                carried: 0)
+                carried: 0, sets: ValidatorSets(genesis))
             for block in World.opened { _ = execute(executor.decode(entry(block))) }
         }
 
@@ -151,7 +151,7 @@ enum World {
 
         func execute(_ decoded: Executor.Decoded) -> Executor.Block {
             let block = executor.execute(
-                decoded, signaturesVerify: { _ in true }, header: { _ in nil }, certificateVerifies: { _ in true })
+                decoded, signaturesVerify: { _ in true }, header: { _ in nil }, certificateVerifies: { _, _ in true })
             precondition(block.output.receipts.allSatisfy { $0.result == .done }, "all load of a path can be done")
             return block
         }

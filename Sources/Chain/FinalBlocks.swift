@@ -23,18 +23,24 @@ public struct FinalBlocks: Sendable, Equatable {
     public enum Refusal: Error, Sendable, Equatable {
         case notNext
         case headersBroken
+        /// Other validators govern a header than those whose certificate this is to be.
+        case setForeign
         case entryForeign
         case certificateForeign
         case certificate(Certificate.Refusal)
     }
 
     /// Checks that these are the final blocks after `head`.
+    /// - Parameter set: governs the first of them, and has to govern all: a height at which others take over is not
+    ///   executed before the one below it is certified, so a certificate always stands between them.
     public func verify(after head: Header, genesis: Digest, set: ValidatorSet) throws(Refusal) {
         guard let first = headers.first, let last = headers.last, headers.count == entries.count,
             first.height == head.height + 1, first.parent == head.hash
         else { throw .notNext }
         for (header, next) in zip(headers, headers.dropFirst())
         where next.height != header.height + 1 || next.parent != header.hash { throw .headersBroken }
+        let hash = set.hash
+        guard headers.allSatisfy({ $0.validators == hash }) else { throw .setForeign }
         for (header, entry) in zip(headers, entries) where Entry.hash(raw: entry) != header.entry {
             throw .entryForeign
         }

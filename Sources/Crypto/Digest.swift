@@ -108,7 +108,7 @@ public enum Domain: Int, Sendable, CaseIterable {
     case genesis, transactionBody, transactionSignature, envelope, entry, entrySignature,
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
-        receipt, list, proof, session
+        receipt, list, proof, session, application, proposal, offence
 
     public var tag: String {
         switch self {
@@ -134,6 +134,9 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .list: "lianfen/1/list"
         case .proof: "lianfen/1/proof"
         case .session: "lianfen/1/session"
+        case .application: "lianfen/1/application"
+        case .proposal: "lianfen/1/proposal"
+        case .offence: "lianfen/1/offence"
         }
     }
 

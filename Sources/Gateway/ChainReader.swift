@@ -10,7 +10,6 @@ import Wire
 struct ChainReader: Sendable {
     let genesis: Genesis
     let genesisHash: Digest
-    let set: ValidatorSet
     let node: NodeRunner
     let clock: @Sendable () -> UInt64
     private let recent = Recent()
@@ -30,12 +29,14 @@ struct ChainReader: Sendable {
         self.staleMilliseconds = staleMilliseconds
         self.genesis = genesis
         genesisHash = genesis.hash
-        set = ValidatorSet(genesis)
         self.node = node
         self.clock = clock
     }
 
     var tables: BlockStore { node.blocks }
+
+    /// Those who vote now.
+    var set: ValidatorSet { node.status.validators }
 
     /// The newest height that answers stand at.
     var stamp: Stamp {

@@ -46,9 +46,12 @@ extension Gateway {
             answers: [.ok(Form<ValidatorSet>.validators.stamped("validators"))], problems: [404]
         ) { call in
             let at: UInt64? = try call.query("at", .number64)
-            let stamp = call.chain.stamp
-            if let at, at > stamp.height { throw Problem(.heightNotFound, field: "at") }
-            call.answer(Form.validators.stamped("validators"), Stamped(call.chain.set, stamp))
+            let found = try call.chain.read { (tables) throws(StorageError) -> ValidatorSet? in
+                let head = try tables.height()
+                return at ?? head <= head ? try tables.set(at: at ?? head) : nil
+            }
+            guard let set = found.value else { throw Problem(.heightNotFound, field: "at") }
+            call.answer(Form.validators.stamped("validators"), Stamped(set, found.stamp))
         },
         Route(
             .get, "/v1/blocks", "listBlocks", "chain", "Certified blocks, newest first.",

@@ -127,7 +127,9 @@ struct Sessions: Sendable {
         switch claimant.principal {
         case .observer(let key): return key == claimant.key && observers.contains(key)
         case .validator(let id):
-            return chain.set[id]?.key == claimant.key
+            // Also of one that is suspended: it follows the chain.
+            let row = try chain.read { (tables) throws(StorageError) in try tables.organisation(id) }.value
+            return row.map { $0.votingKey == claimant.key && $0.standing != .exited } ?? false
         case .organisation(let id):
             let row = try chain.read { (tables) throws(StorageError) in try tables.organisation(id) }.value
             return row.map { $0.issuingKey == claimant.key || $0.governingKey == claimant.key } ?? false

@@ -122,6 +122,7 @@ extension UnitCode: Canonical, CustomStringConvertible {
 
 public typealias TransactionID = Digest
 public typealias HoldID = Digest
+public typealias ProposalID = Digest
 
 /// Whoever numbers the orders: 16 bytes, ASCII text padded with zeros.
 public struct SourceID: Hashable, Sendable, Canonical, CustomStringConvertible {
@@ -187,11 +188,15 @@ public struct NaturalKey: Hashable, Sendable, Canonical {
     }
 }
 
-/// Who signs or sends: an organisation, an account, or the guardian that an account named when it was opened.
+/// Who signs or sends: an organisation by its issuing key, an account, the guardian that an account named when it was
+/// opened, an organisation by the key with which it decides about the consortium, or by the one with which it votes. What
+/// one of an organisation's keys may do none of the others can.
 public enum Party: Hashable, Sendable, Canonical, CustomStringConvertible {
     case organisation(OrganisationID)
     case account(AccountID)
     case guardian(AccountID)
+    case governor(OrganisationID)
+    case validator(OrganisationID)
 
     public func encode(to encoder: inout Encoder) {
         switch self {
@@ -204,14 +209,22 @@ public enum Party: Hashable, Sendable, Canonical, CustomStringConvertible {
         case .guardian(let id):
             encoder.variant(2)
             encoder.value(id)
+        case .governor(let id):
+            encoder.variant(3)
+            encoder.value(id)
+        case .validator(let id):
+            encoder.variant(4)
+            encoder.value(id)
         }
     }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
-        switch try decoder.variant(below: 3) {
+        switch try decoder.variant(below: 5) {
         case 0: self = .organisation(try decoder.value())
         case 1: self = .account(try decoder.value())
-        default: self = .guardian(try decoder.value())
+        case 2: self = .guardian(try decoder.value())
+        case 3: self = .governor(try decoder.value())
+        default: self = .validator(try decoder.value())
         }
     }
 
@@ -220,6 +233,8 @@ public enum Party: Hashable, Sendable, Canonical, CustomStringConvertible {
         case .organisation(let id): id.description
         case .account(let id): "account \(id)"
         case .guardian(let id): "guardian of \(id)"
+        case .governor(let id): "governor of \(id)"
+        case .validator(let id): "validator of \(id)"
         }
     }
 }

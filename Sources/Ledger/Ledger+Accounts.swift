@@ -8,6 +8,12 @@ extension Ledger {
         case .organisation(let id):
             guard let organisation = state.organisations.get(id, loading) else { return .signerUnknown }
             return organisation.issuingKey == signer.key ? .done : .keyNotValid
+        case .governor(let id):
+            guard let organisation = state.organisations.get(id, loading) else { return .signerUnknown }
+            return organisation.governingKey == signer.key ? .done : .keyNotValid
+        case .validator(let id):
+            guard let organisation = state.organisations.get(id, loading) else { return .signerUnknown }
+            return organisation.votingKey == signer.key ? .done : .keyNotValid
         case .guardian(let id):
             guard let account = state.accounts.get(id, loading) else { return .signerUnknown }
             return account.guardian == signer.key ? .done : .keyNotValid
@@ -46,19 +52,21 @@ extension Ledger {
         return ticket.validUntil < time ? .ticketExpired : .done
     }
 
-    /// Checks: signer, then line by line: account taken or there, openings this minute.
+    /// Checks: signer, standing, then line by line: account taken or there, openings this minute.
     mutating func open(_ list: OpenList, _ context: Context) -> Applied {
         guard context.signed(by: .organisation(list.organisation)) else { return .refused(.signerMissing) }
+        guard mayIssue(list.organisation) else { return .refused(.organisationInactive) }
         return lines(list.lines, context) { ledger, line in (ledger.open(line, by: list.organisation), nil) }
     }
 
-    /// Checks: signer, ticket, account taken or there, openings this minute.
+    /// Checks: signer, ticket, standing, account taken or there, openings this minute.
     mutating func open(_ line: OpenLine, _ ticket: Ticket, _ context: Context) -> Applied {
         guard let credential = line.credential,
             context.signers.contains(Signer(.account(line.account), credential))
         else { return .refused(.signerMissing) }
         let judged = judge(ticket)
         if judged.isRefusal { return .refused(judged) }
+        guard mayIssue(ticket.organisation) else { return .refused(.organisationInactive) }
         let result = open(line, by: ticket.organisation)
         return result.isRefusal ? .refused(result) : .outcome(result == .exists ? .exists : .done)
     }

@@ -2,9 +2,10 @@ import Crypto
 
 /// Programs, accruals, and what an issuer may do with what it issued.
 extension Ledger {
-    /// Checks: signer, unit taken, fixed fields, number of units.
+    /// Checks: signer, standing, unit taken, fixed fields, number of units.
     mutating func publish(_ program: Program, _ issuer: OrganisationID, _ context: Context) -> Applied {
         guard context.signed(by: .organisation(issuer)) else { return .refused(.signerMissing) }
+        guard mayIssue(issuer) else { return .refused(.organisationInactive) }
         var unit: Unit
         if let there = state.units.get(program.unit, loading) {
             guard there.issuer == issuer else { return .refused(.unitTaken) }
@@ -27,11 +28,12 @@ extension Ledger {
         return .outcome(.done)
     }
 
-    /// Checks: unit, signer; then line by line: amount, the natural key, overflow, account, unclaimed and foreign,
+    /// Checks: unit, signer, standing; then line by line: amount, the natural key, overflow, account, unclaimed and foreign,
     /// quota, number of lots. (The whole of a batch shares one unit row, one program and one expiry.)
     mutating func accrue(_ list: AccrueList, _ context: Context) -> Applied {
         guard let before = state.units.get(list.unit, loading) else { return .refused(.unitUnknown) }
         guard context.signed(by: .organisation(before.issuer)) else { return .refused(.signerMissing) }
+        guard mayIssue(before.issuer) else { return .refused(.organisationInactive) }
         guard let program = state.programs.get(ProgramKey(unit: list.unit, version: before.version), loading) else {
             return .refused(.unitUnknown)
         }
@@ -95,7 +97,7 @@ extension Ledger {
         unit.available += amount - repaid
     }
 
-    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total, number of lots.
+    /// Checks: unit, signer, standing; then line by line: amount, accrual, its unit, total, number of lots.
     mutating func vest(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             guard let (totals, open) = ledger.totals(key, accepted) else { return .accrualUnknown }
@@ -115,7 +117,7 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total.
+    /// Checks: unit, signer, standing; then line by line: amount, accrual, its unit, total.
     mutating func void(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             guard let (totals, open) = ledger.totals(key, accepted) else { return .accrualUnknown }
@@ -134,7 +136,7 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total. Takes what is available, the lot of
+    /// Checks: unit, signer, standing; then line by line: amount, accrual, its unit, total. Takes what is available, the lot of
     /// the accrual first; the rest becomes the earner's debt. What is held for others stays held.
     mutating func clawBack(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in

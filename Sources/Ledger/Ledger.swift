@@ -19,6 +19,14 @@ public struct Ledger: Sendable {
     /// Overdue holds that the bound left for a later block, by deadline then id.
     var holdsWaiting: [(deadline: UInt64, id: HoldID)] = []
 
+    var proposalsDue = DeadlineQueue<ProposalID>()
+    /// All organisations that there are, in the order in which they came.
+    var roster: [OrganisationID]
+    /// How many of them stand whatever becomes of the transaction in hand.
+    private var rosterKept: Int
+    /// Whether who votes may have changed in the block in hand.
+    var votersMayChange = false
+
     /// Overdue reservations that one block releases at most.
     public static let releasesPerBlockMax = 10_000
     /// Rows that were last changed up to here may have been forgotten, since they are stored.
@@ -31,9 +39,12 @@ public struct Ledger: Sendable {
     ///   - loader: reads stored rows.
     ///   - replays: all rows of that table, in ascending order of height.
     ///   - holds: all rows of that table.
+    ///   - organisations: all that there are; those of the genesis where nothing is given.
+    ///   - proposals: all rows of that table.
     public init(
         genesis: Genesis, height: UInt64 = 0, time: UInt64? = nil,
         replays: [(key: ReplayKey, row: Replay)] = [], holds: [(id: HoldID, row: Hold)] = [],
+        organisations: [OrganisationID]? = nil, proposals: [(id: ProposalID, row: Proposal)] = [],
         loader: @escaping RowLoader
     ) {
         self.genesis = genesis
@@ -43,15 +54,18 @@ public struct Ledger: Sendable {
         self.time = time ?? genesis.time
         self.loader = loader
         loading = Loading(loader: loader, height: height)
+        roster = organisations ?? genesis.organisations.map(\.id)
+        rosterKept = roster.count
         for (key, row) in replays { self.replays.load(key, row) }
         for (id, row) in holds { holdsDue.push(id, at: row.deadline) }
+        for (id, row) in proposals { proposalsDue.push(id, at: row.lapsesAt) }
     }
 
     /// The rows of block 0.
     public static func genesisChanges(_ genesis: Genesis) -> [TableChanges] {
         var state = State()
         let loading = Loading(loader: { _, _ in nil }, height: 1)
-        state.parameters.put(ParametersKey(), genesis.parameters, loading)
+        state.parameters.put(OnlyKey(), genesis.parameters, loading)
         for organisation in genesis.organisations {
             state.organisations.put(organisation.id, Organisation(organisation), loading)
         }
@@ -82,6 +96,8 @@ public struct Ledger: Sendable {
         public let replaysLeft: [UInt64]
         /// Transactions that burnt their nonce: those that a look-up by id answers.
         public let burnt: [(id: TransactionID, index: UInt32)]
+        /// Who votes from two heights later on, in ascending order; none where that cannot have changed.
+        public let voters: [(id: OrganisationID, key: PublicKey)]?
     }
 
     /// Executes the next block.
@@ -93,6 +109,8 @@ public struct Ledger: Sendable {
         loading = Loading(loader: loader, height: height)
         replays.leave(before: time)
         releaseOverdue()
+        lapseOverdue()
+        votersMayChange = false
 
         var receipts = [Receipt?](repeating: nil, count: inputs.count)
         var burnt: [(id: TransactionID, index: UInt32)] = []
@@ -110,7 +128,7 @@ public struct Ledger: Sendable {
         let (added, left) = replays.drain()
         return Output(
             receipts: receipts.map { $0! }, changes: state.drain(height, replays: added), replaysLeft: left,
-            burnt: burnt.sorted { $0.index < $1.index })
+            burnt: burnt.sorted { $0.index < $1.index }, voters: votersMayChange ? voters : nil)
     }
 
     /// Rows up to `height` are stored: they need not be kept in memory. Those of the last ``heightsAhead`` are kept all
@@ -172,16 +190,21 @@ public struct Ledger: Sendable {
             case .outcome(let outcome): outcomes.append(outcome)
             case .refused(let code, let line):
                 state.rollBack()
+                roster.removeLast(roster.count - rosterKept)
                 loading.journals = false
                 return Receipt(transaction: transaction.id, result: code, operation: UInt8(index), line: line)
             }
         }
         loading.journals = false
         state.keep()
-        // Deadlines are queued only now that the holds stand.
+        rosterKept = roster.count
+        // Deadlines are queued only now that the holds and proposals stand.
         for (operation, outcome) in zip(body.operations, outcomes) {
-            if case .reserve(let reservation) = operation, case .held(let id, _) = outcome {
-                holdsDue.push(id, at: reservation.deadline)
+            switch (operation, outcome) {
+            case (.reserve(let reservation), .held(let id, _)): holdsDue.push(id, at: reservation.deadline)
+            case (.propose, .proposal(let id, carried: false)):
+                proposalsDue.push(id, at: time + Proposal.lifeMilliseconds)
+            default: break
             }
         }
         return Receipt(transaction: transaction.id, result: .done, outcomes: outcomes)
@@ -223,6 +246,9 @@ public struct Ledger: Sendable {
         case .release(let hold): release(hold, context)
         case .freeze(let account): freeze(account, context)
         case .unfreeze(let account): unfreeze(account, context)
+        case .propose(let decision, let by): propose(decision, by, context)
+        case .approve(let proposal, let by): approve(proposal, by, context)
+        case .accuse(let evidence): accuse(evidence, context)
         }
     }
 }

@@ -21,6 +21,9 @@ extension Operation: Canonical {
         case .release: 15
         case .freeze: 16
         case .unfreeze: 17
+        case .propose: 18
+        case .approve: 19
+        case .accuse: 20
         }
     }
 
@@ -65,6 +68,13 @@ extension Operation: Canonical {
             encoder.u64(amount)
         case .release(let hold): encoder.value(hold)
         case .freeze(let account), .unfreeze(let account): encoder.value(account)
+        case .propose(let decision, let by):
+            encoder.value(decision)
+            encoder.value(by)
+        case .approve(let proposal, let by):
+            encoder.value(proposal)
+            encoder.value(by)
+        case .accuse(let evidence): encoder.value(evidence)
         }
     }
 
@@ -95,7 +105,10 @@ extension Operation: Canonical {
         case 14: self = .commit(hold: try decoder.value(), amount: try decoder.u64())
         case 15: self = .release(hold: try decoder.value())
         case 16: self = .freeze(account: try decoder.value())
-        default: self = .unfreeze(account: try decoder.value())
+        case 17: self = .unfreeze(account: try decoder.value())
+        case 18: self = .propose(try decoder.value(), by: try decoder.value())
+        case 19: self = .approve(try decoder.value(), by: try decoder.value())
+        default: self = .accuse(try decoder.value())
         }
     }
 }

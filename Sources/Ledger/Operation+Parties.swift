@@ -4,7 +4,7 @@ extension Operation {
     /// tells whose they are.
     public func names(_ id: AccountID) -> Bool {
         switch self {
-        case .publish, .commit, .release, .vest, .void, .clawBack: false
+        case .publish, .commit, .release, .vest, .void, .clawBack, .propose, .approve, .accuse: false
         case .open(let list): list.lines.contains { $0.account == id }
         case .openByTicket(let line, _): line.account == id
         case .accrue(let list): list.lines.contains { $0.account == id }
@@ -29,6 +29,9 @@ extension Operation {
         case .open(let list): list.organisation == id
         case .openByTicket(_, let ticket): ticket.organisation == id
         case .reserve(let reservation): reservation.organisation == id
+        case .propose(let decision, let by): by == id || decision.subject == id
+        case .approve(_, let by): by == id
+        case .accuse(let evidence): evidence.validator == id
         default: false
         }
     }

@@ -39,6 +39,13 @@ public enum Operation: Sendable, Equatable {
     case freeze(account: AccountID)
     /// Needs: the guardian; or the account, where it froze itself.
     case unfreeze(account: AccountID)
+    /// An organisation proposes a decision about the consortium, and approves of it by that. Needs: its governor.
+    case propose(Decision, by: OrganisationID)
+    /// An organisation approves of a proposal; with the last approval that it takes, it is carried out. Needs: its
+    /// governor.
+    case approve(ProposalID, by: OrganisationID)
+    /// Two votes of one validator that contradict each other: it is suspended. Needs: anybody.
+    case accuse(Evidence)
 
     /// The stable name of the kind.
     public var kind: String { Self.kinds[variant] }
@@ -46,13 +53,13 @@ public enum Operation: Sendable, Equatable {
     public static let kinds = [
         "publish", "open", "open-by-ticket", "claim", "add-credential", "rotate-credential", "revoke-credential",
         "accrue", "vest", "void", "claw-back", "transfer", "redeem", "reserve", "commit", "release", "freeze",
-        "unfreeze",
+        "unfreeze", "propose", "approve", "accuse",
     ]
 
     /// Evidence, locks and revocations go before everything else in a block, so that a thief cannot outrun them.
     public var runsFirst: Bool {
         switch self {
-        case .freeze, .revokeCredential: true
+        case .freeze, .revokeCredential, .accuse: true
         default: false
         }
     }

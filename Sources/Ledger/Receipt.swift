@@ -78,6 +78,8 @@ public enum Outcome: Sendable, Equatable {
     case spent([Portion])
     /// A reservation, its id and what it holds.
     case held(HoldID, [Portion])
+    /// A proposal, and whether it has been carried out now.
+    case proposal(ProposalID, carried: Bool)
 }
 
 /// A line that did not simply take effect.
@@ -122,17 +124,22 @@ extension Outcome: Canonical {
             encoder.variant(4)
             encoder.value(hold)
             encoder.sequence(portions)
+        case .proposal(let id, let carried):
+            encoder.variant(5)
+            encoder.value(id)
+            encoder.bool(carried)
         }
     }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
-        switch try decoder.variant(below: 5) {
+        switch try decoder.variant(below: 6) {
         case 0: self = .done
         case 1: self = .exists
         case 2:
             self = .lines(done: try decoder.u16(), exceptions: try decoder.sequence(max: ListBounds.linesMax))
         case 3: self = .spent(try decoder.sequence(max: Holding.lotsMax))
-        default: self = .held(try decoder.value(), try decoder.sequence(max: Holding.lotsMax))
+        case 4: self = .held(try decoder.value(), try decoder.sequence(max: Holding.lotsMax))
+        default: self = .proposal(try decoder.value(), carried: try decoder.bool())
         }
     }
 }

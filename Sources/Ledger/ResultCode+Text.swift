@@ -135,5 +135,40 @@ extension ResultCode: CustomStringConvertible {
             .holdUnknown, "hold-unknown", "There is no such reservation: committed, released or never made.",
             "冻结不存在：已确认、已释放或从未建立。"),
         row(.holdOverdue, "hold-overdue", "The reservation's deadline has passed.", "冻结已过期限。"),
+        row(
+            .organisationInactive, "organisation-inactive",
+            "The organisation is suspended or has left the consortium, which stands in the way of this.",
+            "该机构已被暂停或已退出联盟，不能进行此操作。"),
+        row(
+            .organisationNotSuspended, "organisation-not-suspended",
+            "The organisation is not suspended, so there is nothing to release it from.", "该机构并未被暂停，无需恢复。"),
+        row(
+            .organisationTaken, "organisation-taken", "There is or was an organisation of this number. Apply under another.",
+            "该机构编号已被使用，请换用其他编号。"),
+        row(
+            .keyTaken, "key-taken", "Another organisation votes by this key. Make a key of your own.",
+            "该投票密钥已属于其他机构，请另行生成。"),
+        row(
+            .organisationsTooMany, "organisations-too-many", "The chain has as many organisations as it may.",
+            "联盟机构数量已达上限。"),
+        row(
+            .validatorsTooMany, "validators-too-many", "As many organisations vote as may. Apply without a voting key.",
+            "验证节点数量已达上限，可不带投票密钥申请。"),
+        row(
+            .voterLast, "voter-last", "Nobody would be left to vote, and the chain would stand still.",
+            "将无任何机构参与投票，链会停止。"),
+        row(
+            .rulesVersionOld, "rules-version-old", "That version of the rules, or a later one, is decided already.",
+            "该规则版本或更新版本已获通过。"),
+        row(
+            .proposalUnknown, "proposal-unknown", "There is no such proposal: carried, lapsed or never made.",
+            "提案不存在：已通过、已失效或从未提出。"),
+        row(
+            .proposalsTooMany, "proposals-too-many",
+            "The organisation has as many proposals open as it may. Wait for one to be carried or to lapse.",
+            "该机构待决提案已达上限，请等待其通过或失效。"),
+        row(
+            .evidenceForeign, "evidence-foreign", "The votes were not signed by that organisation's voting key.",
+            "这些投票并非由该机构的投票密钥签署。"),
     ]
 }

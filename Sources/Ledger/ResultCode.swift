@@ -91,4 +91,17 @@ public struct ResultCode: RawRepresentable, Hashable, Comparable, Sendable, Cano
     public static let deadlineTooFar = ResultCode(rawValue: 102)
     public static let holdUnknown = ResultCode(rawValue: 103)
     public static let holdOverdue = ResultCode(rawValue: 104)
+
+    // The consortium.
+    public static let organisationInactive = ResultCode(rawValue: 110)
+    public static let organisationNotSuspended = ResultCode(rawValue: 111)
+    public static let organisationTaken = ResultCode(rawValue: 112)
+    public static let keyTaken = ResultCode(rawValue: 113)
+    public static let organisationsTooMany = ResultCode(rawValue: 114)
+    public static let validatorsTooMany = ResultCode(rawValue: 115)
+    public static let voterLast = ResultCode(rawValue: 116)
+    public static let rulesVersionOld = ResultCode(rawValue: 117)
+    public static let proposalUnknown = ResultCode(rawValue: 118)
+    public static let proposalsTooMany = ResultCode(rawValue: 119)
+    public static let evidenceForeign = ResultCode(rawValue: 120)
 }

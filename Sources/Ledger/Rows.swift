@@ -8,11 +8,28 @@ public struct Organisation: Sendable, Equatable, Canonical {
     public let votingKey: PublicKey?
     public let issuingKey: PublicKey
     public let governingKey: PublicKey
-    public let quota: UInt64
+    /// The most that may be outstanding of each of its units, in smallest parts.
+    public internal(set) var quota: UInt64
+    public internal(set) var standing: Standing
     public internal(set) var unitsPublished: UInt32
+    /// Proposals of its own that are neither carried nor lapsed.
+    public internal(set) var proposalsOpen: UInt32
     /// The minute of block time in which it last opened accounts, and how many it opened then.
     var openingsMinute: UInt64
     var openings: UInt32
+
+    /// What a member may do.
+    public enum Standing: UInt8, Sendable, CaseIterable {
+        /// It governs, and votes where it has a voting key.
+        case active = 0
+        /// It neither governs nor votes; what it owes its members it can still give them.
+        case suspended = 1
+        /// It has left for good: it issues nothing more, and what it issued is honoured until nothing is outstanding.
+        case exited = 2
+    }
+
+    /// Whether it votes, two heights later.
+    public var votes: Bool { standing == .active && votingKey != nil }
 
     init(_ genesis: GenesisOrganisation) {
         id = genesis.id
@@ -21,7 +38,9 @@ public struct Organisation: Sendable, Equatable, Canonical {
         issuingKey = genesis.issuingKey
         governingKey = genesis.governingKey
         quota = genesis.quota
+        standing = .active
         unitsPublished = 0
+        proposalsOpen = 0
         openingsMinute = 0
         openings = 0
     }
@@ -33,7 +52,9 @@ public struct Organisation: Sendable, Equatable, Canonical {
         encoder.value(issuingKey)
         encoder.value(governingKey)
         encoder.u64(quota)
+        encoder.u8(standing.rawValue)
         encoder.u32(unitsPublished)
+        encoder.u32(proposalsOpen)
         encoder.u64(openingsMinute)
         encoder.u32(openings)
     }
@@ -45,7 +66,10 @@ public struct Organisation: Sendable, Equatable, Canonical {
         issuingKey = try decoder.value()
         governingKey = try decoder.value()
         quota = try decoder.u64()
+        guard let standing = Standing(rawValue: try decoder.u8()) else { throw decoder.refusal(.unknownVariant) }
+        self.standing = standing
         unitsPublished = try decoder.u32()
+        proposalsOpen = try decoder.u32()
         openingsMinute = try decoder.u64()
         openings = try decoder.u32()
     }

@@ -3,7 +3,7 @@ import Crypto
 
 /// All tables at the newest executed height, over what is stored at the newest certified one.
 struct State: Sendable {
-    var parameters = Rows<ParametersKey, Parameters>(.parameters)
+    var parameters = Rows<OnlyKey, Parameters>(.parameters)
     var organisations = Rows<OrganisationID, Organisation>(.organisations)
     var programs = Rows<ProgramKey, Program>(.programs)
     var units = Rows<UnitCode, Unit>(.units)
@@ -12,6 +12,9 @@ struct State: Sendable {
     var holds = Rows<HoldID, Hold>(.holds)
     var accruals = Rows<Digest, AccrualTotals>(.accruals)
     var clawbacks = Rows<Digest, Clawback>(.clawbacks)
+    var proposals = Rows<ProposalID, Proposal>(.proposals)
+    var offences = Rows<Digest, Offence>(.offences)
+    var rules = Rows<OnlyKey, Rules>(.rules)
     var keys = LogRows<Digest, AcceptedLine>(.keys)
     var settled = LogRows<Digest, AccrualTotals>(.settled)
 
@@ -28,6 +31,9 @@ struct State: Sendable {
         holds.rollBack()
         accruals.rollBack()
         clawbacks.rollBack()
+        proposals.rollBack()
+        offences.rollBack()
+        rules.rollBack()
         keys.rollBack()
         settled.rollBack()
     }
@@ -41,6 +47,9 @@ struct State: Sendable {
         holds.keep()
         accruals.keep()
         clawbacks.keep()
+        proposals.keep()
+        offences.keep()
+        rules.keep()
         keys.keep()
         settled.keep()
     }
@@ -49,7 +58,8 @@ struct State: Sendable {
     mutating func drain(_ height: UInt64, replays: TableChanges) -> [TableChanges] {
         [
             accounts.drain(), accruals.drain(), clawbacks.drain(), holdings.drain(), holds.drain(), keys.drain(height),
-            organisations.drain(), parameters.drain(), programs.drain(), replays, settled.drain(height), units.drain(),
+            offences.drain(), organisations.drain(), parameters.drain(), programs.drain(), proposals.drain(), replays,
+            rules.drain(), settled.drain(height), units.drain(),
         ].filter { !$0.isEmpty }
     }
 
@@ -62,13 +72,16 @@ struct State: Sendable {
         holds.trim(stored: height, max: max)
         accruals.trim(stored: height, max: max)
         clawbacks.trim(stored: height, max: max)
+        proposals.trim(stored: height, max: max)
+        offences.trim(stored: height, max: max)
+        rules.trim(stored: height, max: max)
         keys.trim(stored: height)
         settled.trim(stored: height)
     }
 }
 
-/// The one row of `parameters`.
-struct ParametersKey: RowKey {
+/// Of a table that has one row.
+struct OnlyKey: RowKey {
     func encodeKey(to encoder: inout Encoder) {}
 }
 

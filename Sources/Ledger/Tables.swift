@@ -9,9 +9,12 @@ public enum Table: String, CaseIterable, Sendable {
     case clawbacks
     case holdings
     case holds
+    case offences
     case organisations
     case parameters
     case programs
+    case proposals
+    case rules
     case units
     // Rows only ever added: an append-only tree with one leaf a height.
     case keys
@@ -115,6 +118,9 @@ extension AccrualTotals: TableRow {}
 extension Clawback: TableRow {}
 extension AcceptedLine: TableRow {}
 extension Replay: TableRow {}
+extension Proposal: TableRow {}
+extension Offence: TableRow {}
+extension Rules: TableRow {}
 extension Holding: TableRow {
     func encodeLeafContent(to encoder: inout Encoder) { encoder.value(summary) }
 }

@@ -160,15 +160,26 @@ public struct Transaction: Sendable {
         self.init(body: body, signatures: signatures, bytes: bytes, bodyCount: bodyCount)
     }
 
-    /// Whether every signature, those of tickets included, matches. A function of the envelope's bytes alone: whether
+    /// Whether every signature, those inside operations included, matches. A function of the envelope's bytes alone: whether
     /// the keys speak for their parties is decided in execution.
     public func signaturesVerify(genesis: Digest) -> Bool {
         guard signatures.count == body.signers.count else { return false }
         let message = TransactionBody.signedBytes(genesis: genesis, body: Array(bytes[0..<bodyCount]))
         for (signer, signature) in zip(body.signers, signatures)
         where !signer.key.verifies(signature, of: message) { return false }
-        for case .openByTicket(let line, let ticket) in body.operations
-        where !ticket.verifies(line, genesis: genesis) { return false }
+        for operation in body.operations where !operation.signaturesVerify(genesis: genesis) { return false }
         return true
+    }
+}
+
+extension Operation {
+    /// Whether the signatures that it carries itself match: of tickets, applications and votes.
+    fileprivate func signaturesVerify(genesis: Digest) -> Bool {
+        switch self {
+        case .openByTicket(let line, let ticket): ticket.verifies(line, genesis: genesis)
+        case .propose(.admit(let application), _): application.verifies(genesis: genesis)
+        case .accuse(let evidence): evidence.verifies(genesis: genesis)
+        default: true
+        }
     }
 }

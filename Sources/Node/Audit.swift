@@ -112,13 +112,12 @@ public enum Audit {
         guard let raw = try stored.block(height) else { return fault("block", "the block is missing") }
         let decoded = executor.decode(raw)
         let verified = verify(decoded.transactions, pool)
-        let set = executor.set
         let hash = executor.genesisHash
         let known = headers
         let block = executor.execute(
             decoded, signaturesVerify: { verified[decoded.transactions[$0].envelopeDigest] == true },
             header: { $0 < UInt64(known.count) ? known[Int($0)] : nil },
-            certificateVerifies: { (try? $0.verify(genesis: hash, set: set)) != nil })
+            certificateVerifies: { (try? $0.verify(genesis: hash, set: $1)) != nil })
         part = "header"
         guard let header = try stored.header(height) else { return fault("header", "the header is missing") }
         if header != block.header {
@@ -135,7 +134,7 @@ public enum Audit {
             guard certificate.header == block.header.hash, certificate.height == height else {
                 return fault("certificate", "the certificate is of another header")
             }
-            do throws(Certificate.Refusal) { try certificate.verify(genesis: hash, set: set) } catch {
+            do throws(Certificate.Refusal) { try certificate.verify(genesis: hash, set: executor.sets[height]) } catch {
                 return fault("certificate", error.rawValue)
             }
             state.certificates += 1
@@ -174,7 +173,10 @@ public enum Audit {
         _ stored: any Store, _ replayed: any Store, at height: UInt64
     ) throws(StorageError) -> Fault? {
         let derived = Table.allCases.map { (BlockStore.column($0), $0.rawValue) }
-        for (column, name) in derived + [(.receipts, "receipts"), (.roots, "roots"), (.transactions, "transactions")] {
+        let others: [(Column, String)] = [
+            (.receipts, "receipts"), (.roots, "roots"), (.sets, "sets"), (.transactions, "transactions"),
+        ]
+        for (column, name) in derived + others {
             let here = try rows(stored, column)
             let there = try rows(replayed, column)
             if let reason = firstDifference(here, there) {

@@ -24,9 +24,12 @@ public struct BlockStore: Sendable {
         case .clawbacks: .clawbacks
         case .holdings: .holdings
         case .holds: .holds
+        case .offences: .offences
         case .organisations: .organisations
         case .parameters: .parameters
         case .programs: .programs
+        case .proposals: .proposals
+        case .rules: .rules
         case .units: .units
         case .keys: .keys
         case .replays: .replays
@@ -91,6 +94,33 @@ public struct BlockStore: Sendable {
     public static let finalBytesMax = 4 << 20
 
     public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
+
+    /// Who governs a height: known up to the second one after the tables' height.
+    public func set(at height: UInt64) throws(StorageError) -> ValidatorSet {
+        var found: (key: [UInt8], value: [UInt8])?
+        try store.scan(.sets, from: bigEndianBytes(height), descending: true) { key, value in
+            found = (key, value)
+            return false
+        }
+        guard let found else { throw damaged("the validators of height \(height)") }
+        return try change(found.key, found.value).set
+    }
+
+    /// The changes of the validators that govern heights after `height`, in ascending order, at most `max` of them.
+    public func changes(after height: UInt64, max: Int) throws(StorageError) -> [ValidatorSets.Change] {
+        var raw: [(key: [UInt8], value: [UInt8])] = []
+        try store.scan(.sets, from: bigEndianBytes(height + 1), descending: false) { key, value in
+            raw.append((key, value))
+            return raw.count < max
+        }
+        return try raw.map { (raw) throws(StorageError) in try change(raw.key, raw.value) }
+    }
+
+    /// Who governs the heights from `height` on.
+    func sets(from height: UInt64) throws(StorageError) -> ValidatorSets {
+        let after = try changes(after: height, max: .max)
+        return ValidatorSets([ValidatorSets.Change(from: height, set: try set(at: height))] + after)
+    }
 
     public func receipts(_ height: UInt64) throws(StorageError) -> [Receipt]? {
         guard let bytes = try store.get(.receipts, bigEndianBytes(height)) else { return nil }
@@ -160,16 +190,22 @@ public struct BlockStore: Sendable {
         return out
     }
 
+    private func change(_ key: [UInt8], _ value: [UInt8]) throws(StorageError) -> ValidatorSets.Change {
+        ValidatorSets.Change(from: Self.number(key), set: try decode(value, "validators"))
+    }
+
     private func number(_ key: [UInt8]) throws(StorageError) -> UInt64 {
         guard let bytes = try store.get(.meta, key) else { return 0 }
         guard bytes.count == 8 else { throw damaged("a number in meta") }
-        return bytes.reduce(0) { $0 << 8 | UInt64($1) }
+        return Self.number(bytes)
     }
+
+    private static func number(_ bytes: [UInt8]) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
     private func newest(_ column: Column) throws(StorageError) -> UInt64? {
         var found: UInt64?
         try store.scan(column, from: nil, descending: true) { key, _ in
-            found = key.reduce(0) { $0 << 8 | UInt64($1) }
+            found = Self.number(key)
             return false
         }
         return found
@@ -228,6 +264,7 @@ public struct BlockStore: Sendable {
         add(Ledger.genesisChanges(genesis), height: 0, to: &batch)
         let trees = StateTrees(genesis: genesis)
         batch.put(.roots, bigEndianBytes(0), trees.headRoots.canonicalBytes)
+        batch.put(.sets, bigEndianBytes(0), ValidatorSet(genesis).canonicalBytes)
         add(trees.logs(at: 0)!, height: 0, carried: 0, to: &batch)
         return batch
     }
@@ -275,6 +312,7 @@ public struct BlockStore: Sendable {
             let key = bigEndianBytes(block.header.height)
             batch.put(.receipts, key, block.receiptBytes)
             batch.put(.roots, key, block.roots.canonicalBytes)
+            if let change = block.change { batch.put(.sets, bigEndianBytes(change.from), change.set.canonicalBytes) }
             for (id, index) in block.output.burnt {
                 batch.put(
                     .transactions, id.bytes, Place(height: block.header.height, index: index).canonicalBytes)
@@ -347,9 +385,17 @@ public struct BlockStore: Sendable {
             }
         }
         let holds = (try all(.holds) as [(key: [UInt8], row: Hold)]).map { (id: Digest(bytes: $0.key), row: $0.row) }
+        let proposals = (try all(.proposals) as [(key: [UInt8], row: Proposal)]).map {
+            (id: Digest(bytes: $0.key), row: $0.row)
+        }
+        let organisations = (try all(.organisations) as [(key: [UInt8], row: Organisation)]).map(\.row.id)
         let ledger = Ledger(
-            genesis: genesis, height: height, time: head.time, replays: replays, holds: holds, loader: loader)
-        return Executor(genesis: genesis, ledger: ledger, trees: trees, head: head, carried: try carried())
+            genesis: genesis, height: height, time: head.time, replays: replays, holds: holds,
+            organisations: organisations, proposals: proposals, loader: loader)
+        let carried = try carried()
+        return Executor(
+            genesis: genesis, ledger: ledger, trees: trees, head: head, carried: carried,
+            sets: try sets(from: min(carried, height)))
     }
 
     /// A table's leaves, read in as many ranges of keys as keep all cores busy.

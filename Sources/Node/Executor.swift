@@ -8,8 +8,10 @@ public import Ledger
 public struct Executor: Sendable {
     public let genesis: Genesis
     public let genesisHash: Digest
-    public let set: ValidatorSet
-    private let setHash: Digest
+    /// Who governs which height, up to the second one after the head.
+    public private(set) var sets: ValidatorSets
+    /// The version of the rules by which the next height is executed.
+    public private(set) var rulesVersion: UInt32
     var ledger: Ledger
     public private(set) var trees: StateTrees
     /// Header of the newest executed height.
@@ -20,16 +22,22 @@ public struct Executor: Sendable {
     /// - Parameters:
     ///   - head: the header at which the tables stand.
     ///   - carried: height of the newest certificate carried up to there.
-    public init(genesis: Genesis, ledger: Ledger, trees: StateTrees, head: Header, carried: UInt64) {
+    ///   - sets: who governs the heights from `carried` to the second one after `head`.
+    public init(
+        genesis: Genesis, ledger: Ledger, trees: StateTrees, head: Header, carried: UInt64, sets: ValidatorSets
+    ) {
         self.genesis = genesis
         genesisHash = ledger.genesisHash
-        set = ValidatorSet(genesis)
-        setHash = set.hash
+        self.sets = sets
         self.ledger = ledger
+        rulesVersion = self.ledger.rulesVersion(at: head.height + 1)
         self.trees = trees
         self.head = head
         self.carried = carried
     }
+
+    /// Those who govern the next height.
+    public var set: ValidatorSet { sets[head.height + 1] }
 
     /// The header of block 0.
     public static func genesisHeader(_ genesis: Genesis) -> Header {
@@ -78,6 +86,8 @@ public struct Executor: Sendable {
         public let carried: UInt64
         /// The certificate that this entry carried, where it counts.
         public let certificate: Certificate?
+        /// Who votes from the second height after this one on, where that changed.
+        public let change: ValidatorSets.Change?
     }
 
     /// Executes the next entry.
@@ -85,20 +95,23 @@ public struct Executor: Sendable {
     ///   - signaturesVerify: what is known of the signatures of each transaction, by its index in the entry.
     ///   - ahead: rows that were read before, of those of many lines.
     ///   - header: the hash of the own header at a height, to hold a carried certificate against.
-    ///   - certificateVerifies: whether a certificate's signatures hold; the caller may know them already.
+    ///   - certificateVerifies: whether a quorum of the set that governs a certificate's height signed it; the caller
+    ///     may know that already.
     public mutating func execute(
         _ decoded: Decoded, signaturesVerify: (_ index: Int) -> Bool,
         ahead: (Transaction) -> RowsAhead? = { _ in nil }, header own: (UInt64) -> Digest?,
-        certificateVerifies: (Certificate) -> Bool
+        certificateVerifies: (Certificate, ValidatorSet) -> Bool
     ) -> Block {
         precondition(decoded.height == head.height + 1, "entries are executed in order")
         var decoded = decoded
         var counting: Certificate?
-        if let certificate = decoded.entry?.certificate {
+        // One that is not newer than the last its ancestors carried counts as none, whatever is in it: so nobody needs to
+        // know headers and validators of long ago, which one that joined lately has not.
+        if let certificate = decoded.entry?.certificate, certificate.height > carried {
             if certificate.height < decoded.height, own(certificate.height) == certificate.header,
-                certificateVerifies(certificate)
+                certificateVerifies(certificate, sets[certificate.height])
             {
-                if certificate.height > carried { counting = certificate }
+                counting = certificate
             } else {
                 decoded.entry = nil
                 decoded.fault = .certificate
@@ -111,17 +124,24 @@ public struct Executor: Sendable {
         let output = ledger.execute(height: decoded.height, time: time, inputs)
         trees.append(output.changes, height: decoded.height)
         if let counting { carried = counting.height }
+        let (validators, nextValidators) = (sets[decoded.height].hash, sets[decoded.height + 1].hash)
+        // None are left only where rows could not be read; the caller drops the block then.
+        let change = output.voters.flatMap { voters in
+            voters.isEmpty ? nil : sets.append(ValidatorSet(voters), from: decoded.height + 2)
+        }
+        let rulesVersion = rulesVersion
+        self.rulesVersion = ledger.rulesVersion(at: decoded.height + 1)
         let roots = trees.headRoots
         let (receiptBytes, receiptLeaves) = Self.encode(output.receipts)
         head = Header(
             height: decoded.height, parent: head.hash, entry: decoded.entryHash,
             transactions: MerkleTree.countedRoot(of: decoded.transactions.map(\.envelopeDigest)),
             receipts: MerkleTree.countedRoot(of: receiptLeaves), state: roots.stateRoot,
-            validators: setHash, nextValidators: setHash, rulesVersion: genesis.rulesVersion, time: time,
+            validators: validators, nextValidators: nextValidators, rulesVersion: rulesVersion, time: time,
             certificate: counting?.hash ?? .zero)
         return Block(
             decoded: decoded, header: head, output: output, receiptBytes: receiptBytes, roots: roots, carried: carried,
-            certificate: counting)
+            certificate: counting, change: change)
     }
 
     /// Receipts as they are stored, and their leaves in the receipt root: each is encoded once.
@@ -145,5 +165,6 @@ public struct Executor: Sendable {
     public mutating func stored(upTo height: UInt64) {
         ledger.stored(upTo: height)
         trees.release(below: height)
+        sets.forget(below: min(carried, height))
     }
 }

@@ -9,7 +9,7 @@ extension NodeCore {
         func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
         // Who does not sign cannot order it either.
         guard signingStopped == nil else { return refuse(.halted) }
-        guard configuration.votingKey != nil, ownIndex != nil else { return refuse(.follower) }
+        guard isVoter(at: executed + 1) else { return refuse(.follower) }
         // The same envelope again, while it is under way: one more who waits for it.
         switch pool.join(transaction.envelopeDigest, request) {
         case true?: return
@@ -141,9 +141,9 @@ struct Pool: Sendable {
 
     // MARK: Taking up
 
-    /// Takes a transaction up for `request`, unless its sender has `max` under way.
+    /// Takes a transaction up for `request`, or for this node itself, unless its sender has `max` under way.
     mutating func add(
-        _ transaction: Transaction, _ request: UInt64, isReady: Bool, perSenderMax max: Int
+        _ transaction: Transaction, _ request: UInt64?, isReady: Bool, perSenderMax max: Int
     ) -> Ticket? {
         let isFree = { (count: inout Int) in
             guard count < max else { return false }
@@ -257,6 +257,16 @@ struct Pool: Sendable {
         }(&senders[sender, default: 1])
         if left == 0 { senders[sender] = nil }
         return out.waiters
+    }
+
+    /// Takes out what stands in no block; answers who waits for it.
+    mutating func dropUnordered() -> [UInt64] {
+        var requests: [UInt64] = []
+        for slot in slots.indices {
+            guard let there = slots[slot], !there.isOrdered else { continue }
+            drop(Ticket(slot: slot, turn: there.turn)).forEach { requests.append($0) }
+        }
+        return requests.sorted()
     }
 
     /// All who wait, when the node stops.

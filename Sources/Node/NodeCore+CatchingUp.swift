@@ -11,6 +11,7 @@ extension NodeCore {
     mutating func take(_ finals: [FinalBlocks], _ now: UInt64) {
         guard isFetchingFinals else { return }
         isFetchingFinals = false
+        isHeadGone = false
         self.finals = finals
         // After them the order is read again, which may lead here once more.
         readAgain = true

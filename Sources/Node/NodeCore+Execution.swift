@@ -21,7 +21,7 @@ extension NodeCore {
         readAt = clock
         executedAtRead = executed
         // The first time from the newest executed position on, to see that the order still shows what was executed.
-        let from = isFirstRead ? max(executed, 1) : executed + 1
+        let from = isFirstRead && !isHeadGone ? max(executed, 1) : executed + 1
         effects.append(.read(from: from, max: configuration.readEntriesMax))
     }
 
@@ -51,15 +51,21 @@ extension NodeCore {
     private var nextUnread: UInt64 { executed + 1 + (awaiting == nil ? 0 : 1) + UInt64(incoming.count) }
 
     /// Whether the bounds let one more height be executed.
-    var mayExecute: Bool {
-        executed - certified < Self.uncertifiedMax && executed - committed < Self.uncommittedMax
+    var mayExecute: Bool { !needsCertificate && executed - committed < Self.uncommittedMax }
+
+    /// Whether nothing more is executed before a certificate comes. Where other validators take over, everything before
+    /// them is certified first: so each certificate is of those who govern all heights since the one before it, and
+    /// whoever follows the chain from outside needs no other.
+    private var needsCertificate: Bool {
+        executed - certified >= Self.uncertifiedMax
+            || executed > certified && executor.sets.changes(at: executed + 1)
     }
 
     /// Executes what was read, as far as the bounds and known signatures allow.
     mutating func executeIncoming(_ now: UInt64) {
         while halted == nil {
             if let next = awaiting {
-                if executed - certified >= Self.uncertifiedMax { lookAhead(next.decoded, now) }
+                if needsCertificate { lookAhead(next.decoded, now) }
                 guard mayExecute, next.unknown.isEmpty else { return }
                 awaiting = nil
                 execute(next, now)
@@ -164,9 +170,10 @@ extension NodeCore {
     private mutating func execute(
         _ decoded: Executor.Decoded, _ verify: [Bool], _ tickets: [Pool.Ticket?]
     ) -> (Executor.Block, [Pool.Ticket])? {
+        checkRules()
+        guard halted == nil else { return nil }
         let hashes = headerHashes
         let tables = tables
-        let set = executor.set
         let genesis = executor.genesisHash
         let votes = votes
         let known = newestCertificate
@@ -187,7 +194,7 @@ extension NodeCore {
                     return nil
                 }
             },
-            certificateVerifies: { certificate in
+            certificateVerifies: { certificate, set in
                 if certificate == known { return true }
                 // Votes that were verified one by one need not be verified again.
                 let allKnown = certificate.signatures.allSatisfy { part in
@@ -201,9 +208,17 @@ extension NodeCore {
             })
         // None where the entry turned out to make an empty block: its transactions stay as they were.
         let ordered = zip(block.decoded.transactions, tickets).map { pool.noteOrdered($0, $1) }
-        guard let failure = failure ?? readFailure() else { return (block, ordered) }
-        halt(.storage(failure))
-        return nil
+        if let failure = failure ?? readFailure() {
+            halt(.storage(failure))
+            return nil
+        }
+        if block.change != nil { checkOwnKey() }
+        return (block, ordered)
+    }
+
+    /// What is executed by rules that this program does not have would be nobody's header.
+    mutating func checkRules() {
+        if executor.rulesVersion != Genesis.rulesVersionKnown { halt(.rulesVersion(executor.rulesVersion)) }
     }
 
     /// A certificate that an entry carried is as good as one made here.

@@ -12,7 +12,8 @@ extension NodeCore {
     static let sharingMilliseconds: UInt64 = 100
 
     mutating func propose(_ now: UInt64) {
-        guard let key = configuration.votingKey, signingStopped == nil, ownIndex != nil else { return }
+        noteStanding()
+        guard let key = configuration.votingKey, signingStopped == nil, wasVoter else { return }
         guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
         else { return }
         // So that the entry can be executed at once.
@@ -92,7 +93,20 @@ extension NodeCore {
         }
     }
 
-    var ownIndex: Int? { executor.set.validators.firstIndex { $0.id == configuration.validator } }
+    /// A place among those who order the next entry.
+    var ownIndex: Int? {
+        guard isVoter(at: executed + 1) else { return nil }
+        return executor.set.validators.firstIndex { $0.id == configuration.validator }
+    }
+
+    /// Who votes no more can order nothing either: what waits here is told so.
+    private mutating func noteStanding() {
+        let isVoter = isVoter(at: executed + 1)
+        if wasVoter, !isVoter {
+            for request in pool.dropUnordered() { effects.append(.answer(request: request, .refused(.follower))) }
+        }
+        wasVoter = isVoter
+    }
 
     private func turnDistance(at position: UInt64) -> UInt64 {
         guard let own = ownIndex else { return 0 }

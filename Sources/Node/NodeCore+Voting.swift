@@ -7,12 +7,23 @@ import Ordering
 extension NodeCore {
     /// Whether this node may vote on a height that it executes now.
     func mayVote(_ height: UInt64, _ now: UInt64) -> Bool {
-        guard configuration.votingKey != nil, signingStopped == nil, height > voteFloor,
-            executor.set[configuration.validator] != nil
-        else { return false }
+        guard signingStopped == nil, height > voteFloor, isVoter(at: height) else { return false }
         // What came with its certificate needs no vote.
         if let certificate = finalCertificate, height <= certificate.height { return false }
         return now + Self.clockBehindMaxMilliseconds >= newestCertificate?.medianTime ?? 0
+    }
+
+    /// Whether this node's key is one of those that vote on a height.
+    func isVoter(at height: UInt64) -> Bool {
+        ownKey.map { executor.sets[height][configuration.validator]?.key == $0 } ?? false
+    }
+
+    /// Nothing that another key than the listed one signs would count.
+    mutating func checkOwnKey() {
+        guard let ownKey, let change = executor.sets.changes.last,
+            let listed = change.set[configuration.validator], listed.key != ownKey, signingStopped == nil
+        else { return }
+        stopSigning("the voting key is not the one that the chain lists for \(configuration.validator)")
     }
 
     func vote(for header: Header, _ hash: Digest, _ now: UInt64) -> Vote {
@@ -25,14 +36,15 @@ extension NodeCore {
     mutating func take(_ vote: Vote, _ now: UInt64) {
         guard vote.epoch == epoch.number, vote.round == 0, vote.height <= executed + Self.votesAheadMax else { return }
         guard vote.height > certified else {
-            guard isWorthNoting(late: vote), vote.verifies(genesis: executor.genesisHash, in: executor.set) else {
-                return
-            }
+            guard isWorthNoting(late: vote),
+                vote.verifies(genesis: executor.genesisHash, in: executor.sets[vote.height])
+            else { return }
             return noteVoted(vote.validator, vote.height)
         }
         let there = votes.vote(of: vote.validator, at: vote.height)
         if there?.header == vote.header { return }
-        guard vote.verifies(genesis: executor.genesisHash, in: executor.set) else { return }
+        let set = executor.sets[vote.height]
+        guard vote.verifies(genesis: executor.genesisHash, in: set) else { return }
         if vote.validator == configuration.validator, vote.height > voteFloor {
             // Another process signs with this key. Two signers are how one validator comes to vote twice. (Up to the
             // floor it is a vote of the directory that this one stands in for, and counts as any.)
@@ -45,6 +57,7 @@ extension NodeCore {
         }
         if let there {
             if equivocations.count < Self.equivocationsMax { equivocations.append((there, vote)) }
+            note(contradiction: there, vote, set)
             return
         }
         count(vote, now)
@@ -71,11 +84,13 @@ extension NodeCore {
 
     private mutating func certifyIfQuorum(_ height: UInt64, _ header: Digest, _ now: UInt64) {
         guard height > certified, let own = headerHashes[height], height <= executed else { return }
-        let agreeing = votes.votes(at: height).filter { $0.header == header }
-        guard agreeing.count >= executor.set.quorum else { return }
+        // Votes that came early were held against the newest validators that were known then.
+        let set = executor.sets[height]
+        let agreeing = votes.votes(at: height).filter { $0.header == header && set[$0.validator] != nil }
+        guard agreeing.count >= set.quorum else { return }
         guard own == header else { return halt(.diverged(height: height, own: own, certified: header)) }
         // Any quorum will do; the lowest validators are taken so that the choice does not depend on the table's order.
-        certify(Certificate(joining: Array(agreeing.prefix(executor.set.quorum))), now)
+        certify(Certificate(joining: Array(agreeing.prefix(set.quorum))), now)
     }
 
     /// Votes on heights that were executed while this node might not vote, once it may: a clock that was behind has
@@ -96,7 +111,7 @@ extension NodeCore {
     mutating func take(_ certificate: Certificate, _ now: UInt64) {
         guard certificate.height > certified, certificate.height <= executed,
             let own = headerHashes[certificate.height],
-            (try? certificate.verify(genesis: executor.genesisHash, set: executor.set)) != nil
+            (try? certificate.verify(genesis: executor.genesisHash, set: executor.sets[certificate.height])) != nil
         else { return }
         guard own == certificate.header else {
             return halt(.diverged(height: certificate.height, own: own, certified: certificate.header))

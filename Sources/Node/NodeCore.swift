@@ -128,6 +128,8 @@ public struct NodeCore: Sendable {
     var readAgain = false
     var logRetryAt: UInt64?
     var isFirstRead = true
+    /// The order has let go of the newest executed position, so that it cannot be looked at there.
+    var isHeadGone = false
     /// Final blocks that a peer sent, because the order does not have them any more.
     var finals: [FinalBlocks] = []
     var isFetchingFinals = false
@@ -168,6 +170,12 @@ public struct NodeCore: Sendable {
     /// Two votes of one validator for different headers.
     public internal(set) var equivocations: [(Vote, Vote)] = []
     static let equivocationsMax = 64
+    /// Of this node's voting key.
+    let ownKey: PublicKey?
+    /// Whether it voted on the newest height.
+    var wasVoter = false
+    /// Contradictions that the chain does not know of yet.
+    var accusations: [Accusation] = []
 
     public internal(set) var halted: Halt?
     var effects: [Effect] = []
@@ -211,11 +219,8 @@ public struct NodeCore: Sendable {
         lastEntryAt = now
         clock = now
         votes = configuration.votes
-        if let key = configuration.votingKey, let listed = executor.set[configuration.validator],
-            listed.key != key.publicKey
-        {
-            signingStopped = "the voting key is not the one that the chain lists for \(configuration.validator)"
-        }
+        ownKey = configuration.votingKey?.publicKey
+        checkOwnKey()
     }
 
     /// Takes one event and says what is to be done.
@@ -247,7 +252,13 @@ public struct NodeCore: Sendable {
         case .log(let range): take(range, now)
         case .logFailed(.belowFloor):
             isReading = false
-            catchUp()
+            if isFirstRead, !isHeadGone {
+                // What comes next may still be there, and nowhere else: nobody need have certified it.
+                isHeadGone = true
+                read()
+            } else {
+                catchUp()
+            }
         case .logFailed: logRetryAt = now + Self.logRetryMilliseconds
         case .finals(let finals): take(finals, now)
         case .appended(let position, let result): appended(position, result, now)
@@ -266,9 +277,7 @@ public struct NodeCore: Sendable {
     /// Begins: executes stored blocks again, sends their locks again, reads the order.
     public mutating func start(_ stored: [Stored], now: UInt64) -> [Effect] {
         effects = []
-        if executor.genesis.rulesVersion != Genesis.rulesVersionKnown {
-            halt(.rulesVersion(executor.genesis.rulesVersion))
-        }
+        checkRules()
         for block in stored where halted == nil { executeAgain(block, now) }
         if halted == nil {
             read()
@@ -289,6 +298,7 @@ public struct NodeCore: Sendable {
         guard halted == nil else { return }
         if now >= readAt + Self.pollMilliseconds, !isReading { read() }
         voteLate(now)
+        accuse(now)
         propose(now)
         resend(now)
         scheduleWake(now)
@@ -332,7 +342,8 @@ public struct NodeCore: Sendable {
     public var status: Status {
         Status(
             executed: executed, certified: certified, committed: committed, time: committedHeader.time,
-            stateRoot: committedHeader.state, pooled: pool.count, signingStopped: signingStopped, halted: halted)
+            stateRoot: committedHeader.state, pooled: pool.count, validators: executor.set,
+            signingStopped: signingStopped, halted: halted)
     }
 
     public struct Status: Sendable {
@@ -343,6 +354,8 @@ public struct NodeCore: Sendable {
         public let time: UInt64
         public let stateRoot: Digest
         public let pooled: Int
+        /// Those who govern the height after the newest executed one.
+        public let validators: ValidatorSet
         public let signingStopped: String?
         public let halted: Halt?
     }

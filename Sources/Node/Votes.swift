@@ -1,4 +1,3 @@
-public import Chain
 public import Ledger
 
 /// Keeps verified votes until their height is certified. A node counts with ``Votes``; the protocol is a seam for

@@ -13,6 +13,10 @@ struct Checker {
     private var headers: [UInt64: Header] = [:]
     private var certificates: [UInt64: Certificate] = [:]
     private(set) var certifiedMax: UInt64 = 0
+    /// Validators by their digest, which stands in headers: those of the genesis, and what nodes store of changes.
+    private var sets: [Digest: ValidatorSet]
+    /// All that are nodes of ours.
+    private let honest: Set<OrganisationID>
     /// Final blocks, as the first node told them or, where none lived to tell, as its directory holds them.
     private var blocks: [UInt64: Final] = [:]
     struct Final {
@@ -25,9 +29,11 @@ struct Checker {
     /// Head of the order when the faults ceased.
     var target: UInt64 = 0
 
-    init(cast: Cast, without: Set<Check>) {
+    init(cast: Cast, honest: Int, without: Set<Check>) {
         self.cast = cast
         self.without = without
+        self.honest = Set((0..<honest).map { cast.organisation($0) })
+        sets = [cast.set.hash: cast.set]
     }
 
     private func require(_ holds: Bool, _ check: Check, _ detail: @autoclosure () -> String) throws(Failure) {
@@ -61,6 +67,15 @@ struct Checker {
 
     mutating func note(committing batch: WriteBatch, height: UInt64) throws(Failure) {
         var newest: UInt64 = 0
+        for case .put(.sets, _, let bytes) in batch.changes {
+            guard let set = try? ValidatorSet(canonicalBytes: bytes) else {
+                throw Failure(.honestStay, "height \(height): validators do not decode")
+            }
+            try require(
+                honest.isSubset(of: set.validators.map(\.id)), .honestStay,
+                "height \(height): \(set.validators.map(\.id.number)) are left")
+            sets[set.hash] = set
+        }
         for case .put(.certificates, _, let bytes) in batch.changes {
             guard let certificate = try? Certificate(canonicalBytes: bytes) else {
                 // It was encoded, so what does not decode has signers out of order or twice.
@@ -74,9 +89,10 @@ struct Checker {
     }
 
     private mutating func note(_ certificate: Certificate) throws(Failure) {
-        do throws(Certificate.Refusal) {
-            try certificate.verify(genesis: cast.genesisHash, set: cast.set)
-        } catch {
+        guard let header = headers[certificate.height], let set = sets[header.validators] else {
+            throw Failure(.certificateValid, "height \(certificate.height): nobody knows whose it is")
+        }
+        do throws(Certificate.Refusal) { try certificate.verify(genesis: cast.genesisHash, set: set) } catch {
             try require(false, .certificateValid, "height \(certificate.height): \(error.rawValue)")
         }
         let known = certificates[certificate.height] ?? certificate
@@ -128,7 +144,8 @@ struct Checker {
                 let previous = try stored(try store.header(at))
             else { throw Failure(.nothingLost, "height \(at + 1) is not whole in a directory") }
             let entry = try? Entry(
-                raw: raw, position: at + 1, previous: previous.entry, genesis: cast.genesisHash, set: cast.set)
+                raw: raw, position: at + 1, previous: previous.entry, genesis: cast.genesisHash,
+                set: try stored(try store.set(at: at + 1)))
             try note(Final(transactions: entry?.transactions ?? [], receipts: receipts), at: at + 1)
         }
     }

@@ -108,6 +108,7 @@ public enum Check: String, Sendable, CaseIterable {
     case oneVote = "a validator never says two things about one height"
     case headersEqual = "all nodes compute the same header for a height"
     case certificateValid = "a certificate names a quorum of distinct validators"
+    case honestStay = "nobody but who contradicts itself is suspended"
     case oneCertified = "no two headers of one height are certified"
     case tablesCertified = "tables never stand above a certified height"
     case conserved = "points are conserved"

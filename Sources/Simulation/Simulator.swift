@@ -47,7 +47,8 @@ public final class Simulator {
         cast = Cast(validators: scenario.validators)
         random = SeededRandom(seed: scenario.seed)
         log = SimulatedLog(skips: scenario.planted == .rangeSkipped)
-        checker = Checker(cast: cast, without: scenario.without)
+        checker = Checker(
+            cast: cast, honest: scenario.validators - (scenario.hasByzantine ? 1 : 0), without: scenario.without)
         bank = Bank(cast: cast, transactions: scenario.transactions, seed: scenario.seed)
         for index in 0..<scenario.validators {
             nodes.append(

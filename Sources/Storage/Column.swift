@@ -20,6 +20,8 @@ public enum Column: String, CaseIterable, Sendable {
     case receipts
     /// height → the tables' sub-roots, whose digest is the header's state root: says which table differs when nodes do.
     case roots
+    /// height → the validators that vote from there on; a row where they change.
+    case sets
     /// transaction id (32) → height (8), index in the entry (4). Only transactions that burnt their nonce.
     case transactions
 
@@ -43,6 +45,12 @@ public enum Column: String, CaseIterable, Sendable {
     case accruals
     /// natural key digest (32) → what was clawed back of an accrual.
     case clawbacks
+    /// proposal id (32) → a decision that waits for approvals.
+    case proposals
+    /// digest of validator, epoch, height, round and phase (32) → a validator's contradiction.
+    case offences
+    /// empty key → which version of the rules holds, once it has changed.
+    case rules
 
     // Rows only ever added: an append-only Merkle tree with one leaf a height.
 

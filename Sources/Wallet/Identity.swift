@@ -16,7 +16,8 @@ public struct Identity: Sendable {
     public init?(_ author: Author) {
         switch author.party {
         case .account(let id): self.init(.account(id), author.key)
-        case .organisation(let id): self.init(.organisation(id), author.key)
+        case .organisation(let id), .governor(let id): self.init(.organisation(id), author.key)
+        case .validator(let id): self.init(.validator(id), author.key)
         case .guardian: return nil
         }
     }

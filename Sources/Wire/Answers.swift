@@ -216,8 +216,9 @@ extension Form where Value == ValidatorSet {
 }
 
 extension Form where Value == GenesisOrganisation {
-    private static let organisation = object(
-        "A founding organisation.", Field("id", .organisation),
+    /// An organisation as it is founded or applies.
+    static let organisation = object(
+        "An organisation, its keys and what it may have outstanding.", Field("id", .organisation),
         Field("name", .string(1...GenesisOrganisation.nameBytesMax)),
         Field.optional("votingKey", .publicKey, "None: it does not vote."), Field("issuingKey", .publicKey),
         Field("governingKey", .publicKey), Field("quota", .number64),
@@ -226,8 +227,12 @@ extension Form where Value == GenesisOrganisation {
                 id: OrganisationID, name: String, voting: PublicKey?, issuing: PublicKey, governing: PublicKey,
                 quota: UInt64
             ) throws(JSONError) in
-            GenesisOrganisation(
+            let terms = GenesisOrganisation(
                 id: id, name: name, votingKey: voting, issuingKey: issuing, governingKey: governing, quota: quota)
+            guard (try? GenesisOrganisation(canonicalBytes: terms.canonicalBytes)) != nil else {
+                throw JSONError("", "has a key twice, or is organisation 0; its keys have to be different ones")
+            }
+            return terms
         }, parts: { ($0.id, $0.name, $0.votingKey, $0.issuingKey, $0.governingKey, $0.quota) })
 
     static let genesisOrganisations = organisation.list(1...Genesis.organisationsMax)

@@ -139,11 +139,13 @@ extension Form where Value == Outcome {
         var exceptions: [LineResult]?
         var hold: HoldID?
         var portions: [Portion]?
+        var proposal: ProposalID?
+        var carried: Bool?
     }
 
     private static let parts = Form<Parts>.object(
         "What one operation did.",
-        Field("outcome", .word(["done", "exists", "lines", "spent", "held"])),
+        Field("outcome", .word(["done", "exists", "lines", "spent", "held", "proposal"])),
         Field.optional("done", .integer, "Lines that took effect.", omitsNull: true),
         Field.optional(
             "exceptions", Form<LineResult>.lineResult.list(0...ListBounds.linesMax), "Lines that did not, in order.",
@@ -153,11 +155,17 @@ extension Form where Value == Outcome {
             "portions", Form<Portion>.portion.list(0...Holding.lotsMax),
             "What was taken or is held, from which points.",
             omitsNull: true),
+        Field.optional("proposal", .digest, "The proposal's id.", omitsNull: true),
+        Field.optional("carried", .bool, "Whether the proposal has been carried out now.", omitsNull: true),
         make: {
-            (name: String, done: UInt16?, exceptions: [LineResult]?, hold: HoldID?, portions: [Portion]?)
-                throws(JSONError) in
-            Parts(name: name, done: done, exceptions: exceptions, hold: hold, portions: portions)
-        }, parts: { ($0.name, $0.done, $0.exceptions, $0.hold, $0.portions) }
+            (
+                name: String, done: UInt16?, exceptions: [LineResult]?, hold: HoldID?, portions: [Portion]?,
+                proposal: ProposalID?, carried: Bool?
+            ) throws(JSONError) in
+            Parts(
+                name: name, done: done, exceptions: exceptions, hold: hold, portions: portions, proposal: proposal,
+                carried: carried)
+        }, parts: { ($0.name, $0.done, $0.exceptions, $0.hold, $0.portions, $0.proposal, $0.carried) }
     ).named("Outcome")
 
     public static let outcome = parts.map(
@@ -172,6 +180,12 @@ extension Form where Value == Outcome {
                 } else {
                     throw JSONError(".hold", "is missing")
                 }
+            case "proposal":
+                if let proposal = parts.proposal {
+                    .proposal(proposal, carried: parts.carried ?? false)
+                } else {
+                    throw JSONError(".proposal", "is missing")
+                }
             default: .done
             }
         },
@@ -182,6 +196,7 @@ extension Form where Value == Outcome {
             case .lines(let done, let exceptions): Parts(name: "lines", done: done, exceptions: exceptions)
             case .spent(let portions): Parts(name: "spent", portions: portions)
             case .held(let hold, let portions): Parts(name: "held", hold: hold, portions: portions)
+            case .proposal(let id, let carried): Parts(name: "proposal", proposal: id, carried: carried)
             }
         })
 }

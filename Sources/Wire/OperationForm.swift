@@ -188,6 +188,24 @@ public struct OperationForm: Sendable {
             Field("account", .account),
             make: { (account: AccountID) throws(JSONError) in .unfreeze(account: account) },
             parts: { if case .unfreeze(let account) = $0 { account } else { nil } }),
+        OperationForm(
+            "propose", "/v1/proposals",
+            "An organisation proposes a decision about the consortium, and approves of it by that. Needs: its governor.",
+            "机构提出联盟治理提案。", Field("decision", .decision), Field("by", .organisation),
+            make: { (decision: Decision, by: OrganisationID) throws(JSONError) in .propose(decision, by: by) },
+            parts: { if case .propose(let decision, let by) = $0 { (decision, by) } else { nil } }),
+        OperationForm(
+            "approve", "/v1/approvals",
+            "An organisation approves of a proposal; the last approval that it takes carries it out. Needs: its governor.",
+            "机构同意提案；达到所需同意数时立即执行。", Field("proposal", .digest, "The proposal's id."), Field("by", .organisation),
+            make: { (proposal: ProposalID, by: OrganisationID) throws(JSONError) in .approve(proposal, by: by) },
+            parts: { if case .approve(let proposal, let by) = $0 { (proposal, by) } else { nil } }),
+        OperationForm(
+            "accuse", "/v1/accusations",
+            "Two votes of one validator that contradict each other: it is suspended. Needs: anybody.",
+            "提交验证节点重复投票的证据，该节点将被暂停。", Field("evidence", .evidence),
+            make: { (evidence: Evidence) throws(JSONError) in .accuse(evidence) },
+            parts: { if case .accuse(let evidence) = $0 { evidence } else { nil } }),
     ]
 
     private static func totals(

@@ -5,15 +5,20 @@ public import Ledger
 
 /// Values that operations, transactions and answers consist of.
 extension Form where Value == Party {
-    /// `{"organisation": 1}`, `{"account": "lf1…"}` or `{"guardian": "lf1…"}`.
+    /// `{"organisation": 1}`, `{"account": "lf1…"}`, `{"guardian": "lf1…"}`, `{"governor": 1}` or `{"validator": 1}`.
     public static let party = choice(
-        "Who signs: an organisation, an account, or the guardian that an account named when it was opened.",
+        "Who signs: an organisation by its issuing key, an account, the guardian that an account named when it was "
+            + "opened, an organisation by its governing key, or by its voting key.",
         [
             Choice("organisation", .organisation, { .organisation($0) }) {
                 if case .organisation(let id) = $0 { id } else { nil }
             },
             Choice("account", .account, { .account($0) }) { if case .account(let id) = $0 { id } else { nil } },
             Choice("guardian", .account, { .guardian($0) }) { if case .guardian(let id) = $0 { id } else { nil } },
+            Choice("governor", .organisation, { .governor($0) }) { if case .governor(let id) = $0 { id } else { nil } },
+            Choice("validator", .organisation, { .validator($0) }) {
+                if case .validator(let id) = $0 { id } else { nil }
+            },
         ]
     ).named("Party")
 }

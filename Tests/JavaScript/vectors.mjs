@@ -19,7 +19,7 @@ export function source(digits) {
 }
 
 export const party = (value) =>
-  ("organisation" in value ? value : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, account(v)])));
+  (["organisation", "governor", "validator"].some((kind) => kind in value) ? value : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, account(v)])));
 
 export const openLine = (v) => ({ ...v, account: account(v.account), role: roles[v.role] });
 
@@ -41,6 +41,12 @@ export function operation({ operation: kind, ...fields }) {
   if (kind === "add-credential") {
     const { account: id, key, from, to } = fields;
     return { kind, account: account(id), credential: { key, from, to: none(to) } };
+  }
+  if (kind === "accuse") {
+    const { key, first, second } = fields;
+    const { validator, epoch, height, round } = first;
+    const half = ({ header, time, signature }) => ({ header, time, signature });
+    return { kind, evidence: { validator, key, epoch, height, round, first: half(first), second: half(second) } };
   }
   const value = { kind, ...fields };
   for (const name of ["account", "from", "to"]) if (name in fields) value[name] = account(fields[name]);

@@ -77,7 +77,7 @@ test("operations", () => {
     kinds.add(fields.operation);
     agrees(lf.Operation, vectors.operation(fields), bytes, fields.operation);
   }
-  assert.equal(kinds.size, 18);
+  assert.equal(kinds.size, 21);
 });
 
 test("transactions", async () => {

@@ -51,7 +51,32 @@ struct EncodingTests {
             reservation(.redeem(reference)), reservation(.transfer(to: Book.two)),
             .commit(hold: .zero, amount: 1), .release(hold: .zero),
             .freeze(account: Book.one), .unfreeze(account: Book.one),
+            .propose(.admit(application(votes: true)), by: OrganisationID(1)),
+            .propose(.admit(application(votes: false)), by: OrganisationID(1)),
+            .propose(.suspend(OrganisationID(2)), by: OrganisationID(1)),
+            .propose(.release(OrganisationID(2)), by: OrganisationID(1)),
+            .propose(.exit(OrganisationID(2)), by: OrganisationID(1)),
+            .propose(.quota(OrganisationID(2), 7), by: OrganisationID(1)),
+            .propose(.rules(version: 2), by: OrganisationID(1)),
+            .approve(.zero, by: OrganisationID(2)), .accuse(evidence),
         ]
+    }()
+
+    private static func application(votes: Bool) -> Application {
+        let whole = organisation(3)
+        let terms = GenesisOrganisation(
+            id: whole.id, name: whole.name, votingKey: votes ? whole.votingKey : nil, issuingKey: whole.issuingKey,
+            governingKey: whole.governingKey, quota: whole.quota)
+        return Application(terms: terms, signatures: Application.keys(of: terms).map { _ in signature })
+    }
+
+    private static let evidence: Evidence = {
+        func vote(_ header: UInt8) -> Vote {
+            Vote(
+                epoch: 1, height: 2, round: 3, header: Digest(bytes: [UInt8](repeating: header, count: 32)), time: 4,
+                validator: OrganisationID(5), signature: signature)
+        }
+        return Evidence(vote(1), vote(2), key: key(6))!
     }()
 
     @Test func everyKindIsHere() { #expect(Set(Self.operations.map(\.kind)) == Set(Operation.kinds)) }

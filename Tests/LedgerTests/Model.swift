@@ -108,8 +108,18 @@ struct Model {
         var issues: [UnitCode: Issue] = [:]
         var holds: [HoldID: Held] = [:]
         var opened: [OrganisationID: (minute: UInt64, count: UInt32)] = [:]
+        var members: [OrganisationID: Member] = [:]
+        var motions: [ProposalID: Motion] = [:]
+        var offences: Set<[UInt64]> = []
+        /// The versions of the rules that were decided, in order.
+        var versions: [UInt32]
         /// In drawers, so that a copy costs one drawer when it changes.
         var accruals = [[BusinessKey: Accrual]](repeating: [:], count: 256)
+
+        init(_ genesis: Genesis) {
+            versions = [genesis.rulesVersion]
+            for founder in genesis.organisations { members[founder.id] = Member(terms: founder, quota: founder.quota) }
+        }
 
         subscript(key: BusinessKey) -> Accrual? {
             get { accruals[Int(key.key.order.last!)][key] }
@@ -142,6 +152,7 @@ struct Model {
         case lines([Exception])
         case spent([Part])
         case held(HoldID, [Part])
+        case proposal(ProposalID, carried: Bool)
     }
 
     struct Refusal: Error {
@@ -160,16 +171,15 @@ struct Model {
     let releasesMax: Int
     var height: UInt64 = 0
     var time: UInt64
-    var world = World()
+    var world: World
     private var nonces: [Party: [UInt64: (id: TransactionID, until: UInt64)]] = [:]
 
     init(_ genesis: Genesis, releasesMax: Int) {
         self.genesis = genesis
         self.releasesMax = releasesMax
         time = genesis.time
+        world = World(genesis)
     }
-
-    func founder(_ id: OrganisationID) -> GenesisOrganisation? { genesis.organisations.first { $0.id == id } }
 
     mutating func block(time: UInt64, _ inputs: [Ledger.Input]) -> [Answer] {
         height += 1
@@ -177,12 +187,13 @@ struct Model {
         let overdue = world.holds.filter { $0.value.reservation.deadline < time }
             .sorted { ($0.value.reservation.deadline, $0.key) < ($1.value.reservation.deadline, $1.key) }
         for (id, _) in overdue.prefix(releasesMax) { giveBack(id) }
+        world.motions = world.motions.filter { $0.value.lapsesAt >= time }
 
         var answers = [Answer?](repeating: nil, count: inputs.count)
         func hurries(_ input: Ledger.Input) -> Bool {
             input.transaction.body.operations.allSatisfy {
                 switch $0 {
-                case .freeze, .revokeCredential: true
+                case .freeze, .revokeCredential, .accuse: true
                 default: false
                 }
             }
@@ -224,8 +235,9 @@ struct Model {
     private func speaks(_ signer: Signer, _ body: TransactionBody) throws(Refusal) {
         switch signer.party {
         case .organisation(let id):
-            guard let founder = founder(id) else { throw Refusal(.signerUnknown) }
-            if founder.issuingKey != signer.key { throw Refusal(.keyNotValid) }
+            try speaks(for: id, signer.key, \.issuingKey)
+        case .governor(let id): try speaks(for: id, signer.key, \.governingKey)
+        case .validator(let id): try speaks(for: id, signer.key, \.votingKey)
         case .guardian(let id):
             guard let holder = world.holders[id] else { throw Refusal(.signerUnknown) }
             if holder.guardian != signer.key { throw Refusal(.keyNotValid) }
@@ -249,7 +261,7 @@ struct Model {
     }
 
     private func judge(_ ticket: Ticket) -> Refusal? {
-        if founder(ticket.organisation)?.issuingKey != ticket.key { return Refusal(.ticketInvalid) }
+        if world.members[ticket.organisation]?.terms.issuingKey != ticket.key { return Refusal(.ticketInvalid) }
         return time > ticket.validUntil ? Refusal(.ticketExpired) : nil
     }
 
@@ -266,10 +278,12 @@ struct Model {
         switch operation {
         case .publish(let program, let issuer):
             try needs(.organisation(issuer))
+            try judgeIssuer(issuer)
             return try publish(program, issuer)
 
         case .open(let list):
             try needs(.organisation(list.organisation))
+            try judgeIssuer(list.organisation)
             return try each(list.lines, several || list.all) { model, line throws(Refusal) in
                 try model.open(line, list.organisation)
             }
@@ -278,6 +292,7 @@ struct Model {
             guard body.signers.contains(where: { $0.party == .account(line.account) && $0.key == line.credential })
             else { throw Refusal(.signerMissing) }
             if let refusal = judge(ticket) { throw refusal }
+            try judgeIssuer(ticket.organisation)
             return try open(line, ticket.organisation) ? .done : .exists
 
         case .claim(let account, let credential):
@@ -330,6 +345,7 @@ struct Model {
         case .accrue(let list):
             guard let issue = world.issues[list.unit] else { throw Refusal(.unitUnknown) }
             try needs(.organisation(issue.issuer))
+            try judgeIssuer(issue.issuer)
             let terms = Terms(
                 expiry: ModelCalendar.shared.expiry(issue.programs.last!, earnedAt: time),
                 version: UInt32(issue.programs.count))
@@ -376,7 +392,7 @@ struct Model {
                 throw Refusal(.debtOutstanding)
             }
             if world[wish.account, wish.unit].free < wish.amount { throw Refusal(.balanceInsufficient) }
-            if founder(wish.organisation) == nil { throw Refusal(.organisationUnknown) }
+            if world.members[wish.organisation] == nil { throw Refusal(.organisationUnknown) }
             if wish.deadline <= time { throw Refusal(.deadlinePast) }
             if wish.deadline - time > genesis.parameters.reservationMillisecondsMax { throw Refusal(.deadlineTooFar) }
             let order = world[wish.account, wish.unit].lots.keys.sorted()
@@ -437,6 +453,17 @@ struct Model {
             if holder.frozenBy == .guardian, !guardian { throw Refusal(.guardianRequired) }
             world.holders[account]!.frozenBy = .nobody
             return .done
+
+        case .propose(let decision, let by):
+            try needs(.governor(by))
+            return try propose(decision, by, SHA256.hash(.proposal, id.bytes + [UInt8(index)]))
+
+        case .approve(let proposal, let by):
+            guard let motion = world.motions[proposal] else { throw Refusal(.proposalUnknown) }
+            try needs(.governor(by))
+            return try approve(proposal, motion, by)
+
+        case .accuse(let evidence): return try accuse(evidence)
         }
     }
 
@@ -490,7 +517,7 @@ struct Model {
         if UInt64.max - issue.minted < line.amount { throw Refusal(.amountTooLarge) }
         guard let holder = world.holders[line.account] else { throw Refusal(.accountUnknown) }
         if !holder.claimed, holder.opener != issue.issuer { throw Refusal(.unitForeign) }
-        let quota = founder(issue.issuer)!.quota
+        let quota = world.members[issue.issuer]!.quota
         if issue.outstanding > quota || line.amount > quota - issue.outstanding { throw Refusal(.quotaExceeded) }
         if !world[line.account, unit].hasRoom(for: terms) { throw Refusal(.lotsTooMany) }
         world.issues[unit]!.minted += line.amount
@@ -673,6 +700,7 @@ extension Model.Said {
                 })
         case .spent(let portions): self = .spent(parts(portions))
         case .held(let id, let portions): self = .held(id, parts(portions))
+        case .proposal(let id, let carried): self = .proposal(id, carried: carried)
         }
     }
 }

@@ -182,6 +182,53 @@ struct RefusalTests {
                 return $0.run([issuer(2)], .commit(hold: hold, amount: 10))
             }
         ),
+        (
+            .organisationInactive,
+            {
+                $0.decide(.suspend(OrganisationID(2)), by: [1, 2])
+                return $0.propose(.rules(version: 2), by: 2)
+            }
+        ),
+        (.organisationNotSuspended, { $0.propose(.release(OrganisationID(2)), by: 1) }),
+        (.organisationTaken, { $0.propose(Book.admission(2), by: 1) }),
+        (.keyTaken, { $0.propose(Book.admission(3, votingKey: organisation(2).votingKey), by: 1) }),
+        (
+            .organisationsTooMany,
+            { book in
+                // Who has left keeps its number.
+                for number in 3...UInt32(Genesis.organisationsMax) {
+                    book.decide(Book.admission(number, votes: false), by: [1, 2])
+                    book.decide(.exit(OrganisationID(number)), by: [1, 2])
+                }
+                return book.propose(Book.admission(1001), by: 1)
+            }
+        ),
+        (
+            .validatorsTooMany,
+            { book in
+                for number in 3...UInt32(Genesis.validatorsMax) {
+                    book.decide(Book.admission(number), by: Array(1..<number))
+                }
+                return book.propose(Book.admission(101), by: 1)
+            }
+        ),
+        (
+            .voterLast,
+            {
+                $0.decide(.suspend(OrganisationID(2)), by: [1, 2])
+                return $0.propose(.exit(OrganisationID(1)), by: 1)
+            }
+        ),
+        (.rulesVersionOld, { $0.propose(.rules(version: 1), by: 1) }),
+        (.proposalUnknown, { $0.approve(.zero, by: 1) }),
+        (
+            .proposalsTooMany,
+            { book in
+                for quota in 1...UInt64(16) { book.propose(.quota(OrganisationID(1), quota), by: 1) }
+                return book.propose(.quota(OrganisationID(1), 17), by: 1)
+            }
+        ),
+        (.evidenceForeign, { $0.run([Book.first], .accuse(Book.evidence(against: 2, key: key(5)))) }),
     ]
 
     @Test func everyNumberHasAScenario() {

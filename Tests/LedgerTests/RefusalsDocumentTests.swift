@@ -11,11 +11,14 @@ import struct Foundation.URL
 struct RefusalsDocumentTests {
     /// What each operation looks at, in order.
     static let checks: [(kind: String, before: [ResultCode], lines: [ResultCode])] = [
-        ("publish", [.signerMissing, .unitTaken, .programFieldFixed, .exists, .unitsTooMany], []),
-        ("open", [.signerMissing], [.accountTaken, .exists, .openingsTooMany]),
+        ("publish", [.signerMissing, .organisationInactive, .unitTaken, .programFieldFixed, .exists, .unitsTooMany], []),
+        ("open", [.signerMissing, .organisationInactive], [.accountTaken, .exists, .openingsTooMany]),
         (
             "open-by-ticket",
-            [.signerMissing, .ticketInvalid, .ticketExpired, .accountTaken, .exists, .openingsTooMany], []
+            [
+                .signerMissing, .ticketInvalid, .ticketExpired, .organisationInactive, .accountTaken, .exists,
+                .openingsTooMany,
+            ], []
         ),
         ("claim", [.accountUnknown, .signerMissing, .accountClaimed, .credentialExists], []),
         (
@@ -25,7 +28,7 @@ struct RefusalsDocumentTests {
         ("rotate-credential", [.accountUnknown, .signerMissing, .credentialExists, .credentialUnknown], []),
         ("revoke-credential", [.accountUnknown, .signerMissing, .credentialUnknown, .credentialLast], []),
         (
-            "accrue", [.unitUnknown, .signerMissing],
+            "accrue", [.unitUnknown, .signerMissing, .organisationInactive],
             [
                 .amountZero, .existsWithDifferentAccount, .existsWithDifferentUnit, .existsWithDifferentAmount, .exists,
                 .amountTooLarge, .accountUnknown, .unitForeign, .quotaExceeded, .lotsTooMany,
@@ -66,6 +69,15 @@ struct RefusalsDocumentTests {
         ("release", [.holdUnknown, .signerMissing], []),
         ("freeze", [.accountUnknown, .signerMissing, .exists], []),
         ("unfreeze", [.accountUnknown, .signerMissing, .exists, .guardianRequired], []),
+        ("propose", [.signerMissing, .organisationInactive] + decisions + [.proposalsTooMany], []),
+        ("approve", [.proposalUnknown, .signerMissing, .organisationInactive, .exists] + decisions, []),
+        ("accuse", [.organisationUnknown, .evidenceForeign, .exists], []),
+    ]
+
+    /// Of a decision's own, whichever it is.
+    private static let decisions: [ResultCode] = [
+        .organisationTaken, .organisationsTooMany, .keyTaken, .organisationUnknown, .organisationInactive, .voterLast,
+        .organisationNotSuspended, .validatorsTooMany, .rulesVersionOld,
     ]
 
     private static let totals: [ResultCode] = [

@@ -65,6 +65,8 @@ final class TestStore: @unchecked Sendable {
                 (try ReplayKey(canonicalBytes: $0.key), try Replay(canonicalBytes: $0.value))
             }.sorted { $0.1.place.height < $1.1.place.height },
             holds: try all(.holds).map { (Digest(bytes: $0.key), try Hold(canonicalBytes: $0.value)) },
+            organisations: try all(.organisations).map { try Organisation(canonicalBytes: $0.value).id },
+            proposals: try all(.proposals).map { (Digest(bytes: $0.key), try Proposal(canonicalBytes: $0.value)) },
             loader: { self.row($0, $1) })
     }
 }
@@ -266,5 +268,56 @@ extension Receipt {
         case .lines(_, let exceptions): return exceptions.first?.result ?? .done
         default: return .done
         }
+    }
+}
+
+/// Decisions of the members, whose keys follow from their numbers.
+extension Book {
+    static func governor(_ number: UInt32) -> Signer {
+        Signer(.governor(OrganisationID(number)), organisation(number).governingKey)
+    }
+
+    @discardableResult
+    mutating func propose(_ decision: Decision, by number: UInt32) -> Receipt {
+        run([Self.governor(number)], .propose(decision, by: OrganisationID(number)))
+    }
+
+    @discardableResult
+    mutating func approve(_ id: ProposalID, by number: UInt32) -> Receipt {
+        run([Self.governor(number)], .approve(id, by: OrganisationID(number)))
+    }
+
+    /// Proposes a decision by the first and approves by the others, as far as it takes them.
+    mutating func decide(_ decision: Decision, by numbers: [UInt32]) {
+        guard case .proposal(let id, var carried)? = propose(decision, by: numbers[0]).outcomes.first else { return }
+        for number in numbers.dropFirst() where !carried {
+            if case .proposal(_, let now)? = approve(id, by: number).outcomes.first { carried = now }
+        }
+    }
+
+    /// An organisation would become a member, with the keys that its number gives it.
+    static func admission(_ number: UInt32, votes: Bool = true, votingKey: PublicKey? = nil) -> Decision {
+        let whole = organisation(number)
+        let terms = GenesisOrganisation(
+            id: whole.id, name: whole.name, votingKey: votes ? votingKey ?? whole.votingKey : nil,
+            issuingKey: whole.issuingKey, governingKey: whole.governingKey, quota: whole.quota)
+        return .admit(
+            Application(
+                terms: terms,
+                signatures: Application.keys(of: terms).map { _ in Signature(bytes: [UInt8](repeating: 0, count: 64)) }))
+    }
+
+    /// Two votes of a validator for different headers of a height.
+    static func evidence(against number: UInt32, height: UInt64 = 3, key: PublicKey? = nil) -> Evidence {
+        func vote(_ header: String) -> Vote {
+            Vote(
+                epoch: 0, height: height, header: SHA256.hash(Array(header.utf8)), time: 1,
+                validator: OrganisationID(number), signature: Signature(bytes: [UInt8](repeating: 0, count: 64)))
+        }
+        return Evidence(vote("one"), vote("other"), key: key ?? organisation(number).votingKey!)!
+    }
+
+    func organisationRow(_ number: UInt32) throws -> Organisation? {
+        try store.row(.organisations, OrganisationID(number).keyBytes).map { try Organisation(canonicalBytes: $0) }
     }
 }

@@ -47,12 +47,12 @@ struct Workload {
     mutating func number(_ range: ClosedRange<UInt64>) -> UInt64 { UInt64.random(in: range, using: &random) }
     mutating func pick<T>(_ items: [T]) -> T { items[Int.random(in: 0..<items.count, using: &random)] }
 
-    private mutating func fresh() -> UInt64 {
+    mutating func fresh() -> UInt64 {
         counter += 1
         return counter
     }
 
-    private mutating func freshKey() -> PublicKey { key(1_000_000 + fresh()) }
+    mutating func freshKey() -> PublicKey { key(1_000_000 + fresh()) }
 
     private mutating func anyAccount() -> AccountID {
         accounts.isEmpty || chance(1) ? account(900_000 + number(0...9)) : pick(accounts)
@@ -133,7 +133,8 @@ struct Workload {
             return chance(30) ? publish(model) : open()
         }
         switch number(0...99) {
-        case 0..<2: return publish(model)
+        case 0: return publish(model)
+        case 1: return governance(model)
         case 2..<7 where accounts.count >= accountsMax && !chance(15): return redeem(model)
         case 2..<5: return open()
         case 5..<7: return openByTicket(time)
@@ -274,8 +275,8 @@ struct Workload {
 
     /// Whether hardly anything can be issued in a unit any more: the huge one overflows, others are at their quota.
     private func isFull(_ code: UnitCode, _ model: Model) -> Bool {
-        guard let issue = model.world.issues[code], let founder = model.founder(issue.issuer) else { return false }
-        return issue.minted > 1 << 63 || founder.quota - issue.outstanding < 1000
+        guard let issue = model.world.issues[code], let member = model.world.members[issue.issuer] else { return false }
+        return issue.minted > 1 << 63 || member.quota < issue.outstanding + 1000
     }
 
     private mutating func accrue(_ model: Model) -> (Operation, [Signer]) {
@@ -308,7 +309,11 @@ struct Workload {
             } else {
                 lines[Int(number(0...2999))] = (code, line)
                 let count = linesOfUnit[code]?.count ?? 0
-                if count > 0 { linesOfUnit[code]![Int(number(0...UInt64(count - 1)))] = line }
+                if count > 0 {
+                    linesOfUnit[code]![Int(number(0...UInt64(count - 1)))] = line
+                } else {
+                    linesOfUnit[code] = [line]
+                }
             }
         }
         return (.accrue(AccrueList(unit: code, lines: batch, all: chance(10))), [issuer(issuerOf(code, model))])

@@ -91,10 +91,10 @@ import Testing
             _ = executor.execute(
                 decoded,
                 signaturesVerify: { decoded.transactions[$0].signaturesVerify(genesis: cast.genesisHash) },
-                header: { _ in nil }, certificateVerifies: { _ in false })
+                header: { _ in nil }, certificateVerifies: { _, _ in false })
         }
         #expect(executor.head.height == 60)
-        #expect("\(executor.head.hash)" == "a773d343051838876ca12afff3f3d73cfee2c791422d82ff364e1129054f5641")
+        #expect("\(executor.head.hash)" == "7016f141591774745bf89a3c0ce95d70756b7ffa40144ae9e9aed18815e9c54b")
     }
 
     // MARK: 21

@@ -30,8 +30,8 @@ import Testing
             try RocksDBStore(directory: root.path, mode: .create).close()
             let names = [
                 "accounts", "accruals", "additions", "blocks", "certificates", "clawbacks", "default", "headers",
-                "holdings", "holds", "keys", "locks", "meta", "organisations", "parameters", "programs", "receipts",
-                "replays", "roots", "settled", "transactions", "units",
+                "holdings", "holds", "keys", "locks", "meta", "offences", "organisations", "parameters", "programs",
+                "proposals", "receipts", "replays", "roots", "rules", "sets", "settled", "transactions", "units",
             ]
             // The options file is RocksDB's own record of its column families.
             let file = try #require(

@@ -21,6 +21,25 @@ extension Sample {
     /// What the ticket of these samples lets somebody open.
     static var ticketLine: OpenLine { OpenLine(account: account(9), credential: key(49).publicKey) }
 
+    /// An applicant with a voting key, or without one.
+    static func application(votes: Bool) -> Application {
+        let keys = (votes ? [key(71)] : []) + [key(72), key(73)]
+        let terms = GenesisOrganisation(
+            id: OrganisationID(9), name: "南山 South Hill", votingKey: votes ? key(71).publicKey : nil,
+            issuingKey: key(72).publicKey, governingKey: key(73).publicKey, quota: votes ? .max : 0)
+        return Application(signing: terms, genesis: genesis.hash, keys: keys)
+    }
+
+    /// A validator's two votes for one height.
+    static var evidence: Evidence {
+        func vote(_ number: UInt8) -> Vote {
+            Vote(
+                signing: SHA256.hash([number]), height: 17, epoch: 0, time: genesis.time + UInt64(number),
+                genesis: genesis.hash, validator: OrganisationID(2), key: key(votingSeed(2)))
+        }
+        return Evidence(vote(1), vote(2), key: key(votingSeed(2)).publicKey)!
+    }
+
     /// Operations of every kind, with what is there and what is not, the smallest and the largest.
     static var operations: [Operation] {
         let (a, b) = (account(0), account(255))
@@ -96,7 +115,16 @@ extension Sample {
                             deadline: amount)))
             }
         }
-        return list + [.release(hold: .zero), .freeze(account: a), .unfreeze(account: b)]
+        let decisions: [Decision] = [
+            .admit(application(votes: true)), .admit(application(votes: false)), .suspend(OrganisationID(1)),
+            .release(OrganisationID(.max)), .exit(OrganisationID(0)), .quota(OrganisationID(2), 0),
+            .quota(OrganisationID(2), .max), .rules(version: 2), .rules(version: .max),
+        ]
+        for decision in decisions { list.append(.propose(decision, by: OrganisationID(3))) }
+        return list + [
+            .release(hold: .zero), .freeze(account: a), .unfreeze(account: b),
+            .approve(SHA256.hash([]), by: OrganisationID(.max)), .accuse(evidence),
+        ]
     }
 
     /// Bodies with one signer and with eight, with one operation and with sixteen, and the seeds of their keys.
@@ -120,6 +148,15 @@ extension Sample {
             body(
                 8, genesis.time + 2, [(.account(account(9)), 49)],
                 [.openByTicket(ticketLine, ticket(ticketLine))]),
+            body(
+                10, genesis.time + 4,
+                [
+                    (.governor(OrganisationID(1)), governingSeed(1)), (.validator(OrganisationID(1)), votingSeed(1)),
+                ],
+                [
+                    .propose(.admit(application(votes: true)), by: OrganisationID(1)), .accuse(evidence),
+                    .approve(SHA256.hash([1]), by: OrganisationID(1)),
+                ]),
             body(
                 9, genesis.time + 3, [holders[0], organisations[0]],
                 [.claim(account: account(1), credential: key(41).publicKey)]),

@@ -19,6 +19,8 @@ extension Party {
         case .organisation(let id): ["organisation": .number(id.number)]
         case .account(let id): ["account": .bytes(of: id)]
         case .guardian(let id): ["guardian": .bytes(of: id)]
+        case .governor(let id): ["governor": .number(id.number)]
+        case .validator(let id): ["validator": .number(id.number)]
         }
     }
 }
@@ -131,7 +133,39 @@ extension Operation {
         case .commit(let hold, let amount): [("hold", .bytes(of: hold)), ("amount", .u64(amount))]
         case .release(let hold): [("hold", .bytes(of: hold))]
         case .freeze(let account), .unfreeze(let account): [("account", .bytes(of: account))]
+        case .propose(let decision, let by): [("decision", decision.vector), ("by", .number(by.number))]
+        case .approve(let proposal, let by): [("proposal", .bytes(of: proposal)), ("by", .number(by.number))]
+        case .accuse(let evidence): [("key", .bytes(of: evidence.key)), ("first", evidence.first.vector), ("second", evidence.second.vector)]
         }
+    }
+}
+
+extension Decision {
+    var vector: VectorValue {
+        switch self {
+        case .admit(let application):
+            [
+                "admit": [
+                    "organisation": application.terms.vector,
+                    "signatures": .list(application.signatures) { .bytes(of: $0) },
+                ]
+            ]
+        case .suspend(let id): ["suspend": .number(id.number)]
+        case .release(let id): ["release": .number(id.number)]
+        case .exit(let id): ["exit": .number(id.number)]
+        case .quota(let id, let quota): ["quota": ["organisation": .number(id.number), "quota": .u64(quota)]]
+        case .rules(let version): ["rules": .number(version)]
+        }
+    }
+}
+
+extension Vote {
+    var vector: VectorValue {
+        [
+            "epoch": .number(epoch), "height": .u64(height), "round": .number(round), "phase": .number(phase.rawValue),
+            "header": .bytes(of: header), "time": .u64(time), "validator": .number(validator.number),
+            "signature": .bytes(of: signature),
+        ]
     }
 }
 
@@ -165,13 +199,16 @@ extension Genesis {
                 "unitsPerOrganisationMax": .number(parameters.unitsPerOrganisationMax),
                 "reservationMillisecondsMax": .u64(parameters.reservationMillisecondsMax),
             ],
-            "organisations": .list(organisations) {
-                [
-                    "id": .number($0.id.number), "name": .text($0.name),
-                    "votingKey": .optional($0.votingKey) { .bytes(of: $0) }, "issuingKey": .bytes(of: $0.issuingKey),
-                    "governingKey": .bytes(of: $0.governingKey), "quota": .u64($0.quota),
-                ]
-            },
+            "organisations": .list(organisations, \.vector),
+        ]
+    }
+}
+
+extension GenesisOrganisation {
+    var vector: VectorValue {
+        [
+            "id": .number(id.number), "name": .text(name), "votingKey": .optional(votingKey) { .bytes(of: $0) },
+            "issuingKey": .bytes(of: issuingKey), "governingKey": .bytes(of: governingKey), "quota": .u64(quota),
         ]
     }
 }
@@ -203,6 +240,8 @@ extension Outcome {
         case .spent(let portions): ["outcome": "spent", "portions": .list(portions, \.vector)]
         case .held(let hold, let portions):
             ["outcome": "held", "hold": .bytes(of: hold), "portions": .list(portions, \.vector)]
+        case .proposal(let id, let carried):
+            ["outcome": "proposal", "proposal": .bytes(of: id), "carried": .bool(carried)]
         }
     }
 }

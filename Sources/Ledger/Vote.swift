@@ -1,6 +1,5 @@
 public import Canonical
 public import Crypto
-public import Ledger
 
 /// What a validator says of a height: this header, at this time. The whole of it, signature included, is the vote
 /// lock: it is synced before it leaves the process, and a restart sends exactly these bytes again.
@@ -62,9 +61,9 @@ public struct Vote: Sendable, Equatable {
         return encoder.bytes
     }
 
-    public func verifies(genesis: Digest, in set: ValidatorSet) -> Bool {
-        guard let validator = set[validator] else { return false }
-        return validator.key.verifies(
+    /// Whether the signature is that of `key`.
+    public func verifies(genesis: Digest, key: PublicKey) -> Bool {
+        key.verifies(
             signature,
             of: Self.signedBytes(
                 genesis: genesis, epoch: epoch, height: height, round: round, phase: phase, header: header, time: time))

@@ -1,0 +1,102 @@
+import Canonical
+import Crypto
+import JSON
+public import Ledger
+
+/// What the members decide together, as JSON.
+extension Form where Value == Decision {
+    public static let decision = choice(
+        "What is decided: who is admitted, suspended, released or leaves; what an organisation may have outstanding of "
+            + "each of its units; the version of the rules.",
+        [
+            Choice("admit", .application, { .admit($0) }) { if case .admit(let it) = $0 { it } else { nil } },
+            Choice("suspend", .organisation, { .suspend($0) }) { if case .suspend(let id) = $0 { id } else { nil } },
+            Choice("release", .organisation, { .release($0) }) { if case .release(let id) = $0 { id } else { nil } },
+            Choice("exit", .organisation, { .exit($0) }) { if case .exit(let id) = $0 { id } else { nil } },
+            Choice("quota", quota, { .quota($0.organisation, $0.quota) }) {
+                if case .quota(let id, let quota) = $0 { Quota(organisation: id, quota: quota) } else { nil }
+            },
+            Choice("rules", Form<UInt32>.integer, { .rules(version: $0) }) {
+                if case .rules(let version) = $0 { version } else { nil }
+            },
+        ]
+    ).named("Decision")
+
+    private struct Quota: Sendable {
+        let organisation: OrganisationID
+        let quota: UInt64
+    }
+
+    private static let quota = Form<Quota>.object(
+        "", Field("organisation", .organisation), Field("quota", .number64, "In smallest parts."),
+        make: { (organisation: OrganisationID, quota: UInt64) throws(JSONError) in
+            Quota(organisation: organisation, quota: quota)
+        }, parts: { ($0.organisation, $0.quota) })
+}
+
+extension Form where Value == Application {
+    public static let application = object(
+        "Who would become a member, signed by each of its keys.",
+        Field("organisation", Form<GenesisOrganisation>.organisation),
+        Field(
+            "signatures", Form<Signature>.signature.list(2...3),
+            "By the voting key where there is one, the issuing key, the governing key."),
+        make: { (terms: GenesisOrganisation, signatures: [Signature]) throws(JSONError) in
+            guard signatures.count == Application.keys(of: terms).count else {
+                throw JSONError(".signatures", "is not one for each of its keys")
+            }
+            return Application(terms: terms, signatures: signatures)
+        }, parts: { ($0.terms, $0.signatures) }
+    ).named("Application")
+}
+
+extension Form where Value == Evidence {
+    /// What differs between the two votes.
+    private struct Half: Sendable {
+        let header: Digest
+        let time: UInt64
+        let signature: Signature
+
+        init(header: Digest, time: UInt64, signature: Signature) {
+            self.header = header
+            self.time = time
+            self.signature = signature
+        }
+
+        init(_ vote: Vote) { self.init(header: vote.header, time: vote.time, signature: vote.signature) }
+    }
+
+    private static let half = Form<Half>.object(
+        "", Field("header", .digest), Field("time", .time), Field("signature", .signature),
+        make: { (header: Digest, time: UInt64, signature: Signature) throws(JSONError) in
+            Half(header: header, time: time, signature: signature)
+        }, parts: { ($0.header, $0.time, $0.signature) })
+
+    public static let evidence = object(
+        "Two votes of one validator for different headers of the same height, round and phase of one epoch.",
+        Field("validator", .organisation), Field("key", .publicKey, "Its voting key."), Field("epoch", .integer),
+        Field("height", .number64), Field("round", .integer),
+        Field("first", half, "Of the header whose digest is the lesser."), Field("second", half),
+        make: {
+            (
+                validator: OrganisationID, key: PublicKey, epoch: UInt32, height: UInt64, round: UInt32, first: Half,
+                second: Half
+            ) throws(JSONError) -> Evidence in
+            func vote(_ half: Half) -> Vote {
+                Vote(
+                    epoch: epoch, height: height, round: round, header: half.header, time: half.time,
+                    validator: validator, signature: half.signature)
+            }
+            guard let evidence = Evidence(vote(first), vote(second), key: key) else {
+                throw JSONError(".second", "is a vote for the same header; two votes contradict each other only where "
+                    + "their headers differ")
+            }
+            return evidence
+        },
+        parts: {
+            (
+                $0.validator, $0.key, $0.first.epoch, $0.first.height, $0.first.round, Half($0.first), Half($0.second)
+            )
+        }
+    ).named("Evidence")
+}
