@@ -678,7 +678,7 @@ const text = (min, max, pattern) => new Type(
     return value;
   });
 
-/** Who signs: an organisation by its issuing key, an account, its guardian; an organisation by its governing or voting key. */
+/** Who signs: an organisation by its issuing, governing or voting key, an account, or an account's guardian. */
 export const Party = union({
   organisation: U32, account: AccountId, guardian: AccountId, governor: U32, validator: U32,
 });

@@ -4,6 +4,7 @@ import Crypto
 import Ledger
 import Terminal
 import Wallet
+import Wire
 
 /// What commands need of a chain, whether it runs in this process or behind a node's interface somewhere else.
 protocol ChainAccess: Sendable {
@@ -24,6 +25,10 @@ protocol ChainAccess: Sendable {
     func balanceProof(_ account: AccountID, _ unit: UnitCode) throws -> Proof?
     /// The proof of a receipt, or nil where no certified block holds the transaction.
     func receiptProof(_ id: TransactionID) throws -> Proof?
+    /// The member organisations, those that are suspended or have left too.
+    func organisations() throws -> [OrganisationView]
+    /// Proposals that are neither carried nor lapsed.
+    func proposals() throws -> [ProposalView]
     /// Whether each of these was credited before.
     func areAccrued(_ keys: [(key: NaturalKey, unit: UnitCode, issuer: OrganisationID)]) throws -> [Bool]
 }

@@ -168,6 +168,17 @@ struct ChainDirectory {
         return Author(.organisation(id), try Self.readKey(Self.keyPath(path, id, "issuing"), passphrase))
     }
 
+    /// An organisation with its governing key.
+    func governor(_ id: OrganisationID) throws -> Author {
+        let file = Self.keyPath(path, id, "governing")
+        guard Files.exists(file) else {
+            throw CommandError(
+                code: "key-missing", field: file,
+                reason: "the governing key of \(id) is not here, so nothing can be decided in its name")
+        }
+        return Author(.governor(id), try Self.readKey(file, passphrase))
+    }
+
     func checkIssuer(_ id: OrganisationID) throws {
         guard genesis.organisations.contains(where: { $0.id == id }) else {
             throw CommandError(

@@ -32,12 +32,7 @@ enum InitCommand {
     ) { parsed, console in
         let path = parsed.requiredText("dir")
         let isDevelopment = parsed.flag("dev")
-        let passphrase = try isDevelopment ? nil : Passphrase(parsed).bytes()
-        guard isDevelopment || passphrase != nil else {
-            throw CommandError(
-                code: "passphrase-missing", field: "--passphrase-file",
-                reason: "keys are sealed under a passphrase" + Passphrase.hint + "; --dev makes a chain without")
-        }
+        let passphrase = try passphrase(parsed)
         let genesis = try create(
             at: path, chain: parsed.requiredText("chain"), validators: parsed.requiredNumber("validators"),
             quota: UInt64(parsed.requiredNumber("quota")), passphrase: passphrase)
@@ -54,6 +49,17 @@ enum InitCommand {
                 Genesis \(genesis.hash)
                 """)
         return .ok
+    }
+
+    /// What seals the keys that are made; none under --dev.
+    static func passphrase(_ parsed: Parsed) throws -> [UInt8]? {
+        if parsed.flag("dev") { return nil }
+        guard let passphrase = try Passphrase(parsed).bytes() else {
+            throw CommandError(
+                code: "passphrase-missing", field: "--passphrase-file",
+                reason: "keys are sealed under a passphrase" + Passphrase.hint + "; --dev makes them without")
+        }
+        return passphrase
     }
 
     /// Names of the organisations of a chain that is made here.
@@ -73,21 +79,7 @@ enum InitCommand {
                 code: "chain-name", field: "--chain", reason: "a chain's name is 1 to 32 printable ASCII characters",
                 exit: .usage)
         }
-        let trimmed = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-        guard try Files.names(in: trimmed).isEmpty, !Files.exists(trimmed) || Files.isDirectory(trimmed) else {
-            throw CommandError(
-                code: "directory-taken", field: "--dir",
-                reason: "\(CommandError.quoted(path)) exists and is not empty; nothing was changed", exit: .environment)
-        }
-        let making = "\(trimmed).making-\(getpid())"
-        do {
-            let genesis = try fill(making, chain, validators, quota, passphrase, parameters)
-            guard rename(making, trimmed) == 0 else { throw Files.failure("make the directory", trimmed) }
-            return genesis
-        } catch {
-            removeTree(making)
-            throw error
-        }
+        return try NewDirectory(path).fill { try fill($0, chain, validators, quota, passphrase, parameters) }
     }
 
     private static func fill(
@@ -95,11 +87,7 @@ enum InitCommand {
         _ parameters: Parameters
     ) throws -> Genesis {
         for directory in ["", "/nodes", "/keys", "/wallets"] { try Files.makeDirectory(path + directory) }
-        func store(_ key: SecretKey, _ file: String) throws -> PublicKey {
-            let keyFile = passphrase.map { KeyFile(sealing: key, passphrase: $0) } ?? KeyFile(clear: key)
-            try Files.write(keyFile.canonicalBytes, to: file)
-            return key.publicKey
-        }
+        func store(_ file: String) throws -> PublicKey { try KeyFile.make(at: file, passphrase: passphrase).publicKey }
         var organisations: [GenesisOrganisation] = []
         for number in 1...UInt32(validators) {
             let id = OrganisationID(number)
@@ -107,29 +95,17 @@ enum InitCommand {
             organisations.append(
                 GenesisOrganisation(
                     id: id, name: Int(number) <= names.count ? names[Int(number) - 1] : "商城 Mall \(number)",
-                    votingKey: try store(SecretKey(), ChainDirectory.votingKeyPath(path, id)),
-                    issuingKey: try store(SecretKey(), ChainDirectory.keyPath(path, id, "issuing")),
-                    governingKey: try store(SecretKey(), ChainDirectory.keyPath(path, id, "governing")), quota: quota))
+                    votingKey: try store(ChainDirectory.votingKeyPath(path, id)),
+                    issuingKey: try store(ChainDirectory.keyPath(path, id, "issuing")),
+                    governingKey: try store(ChainDirectory.keyPath(path, id, "governing")), quota: quota))
         }
         let genesis = Genesis(
             chain: chain, time: wallClockMilliseconds(), orderingEpoch: randomBytes(16), parameters: parameters,
             organisations: organisations)
         try Files.write(genesis.canonicalBytes, to: ChainDirectory.genesisPath(path), mode: 0o644)
         for organisation in organisations {
-            let store = try RocksDBStore(
-                directory: ChainDirectory.storePath(path, organisation.id), mode: .create)
-            defer { store.close() }
-            try store.write(BlockStore.genesisBatch(genesis), synced: true)
+            try ChainDirectory.makeStore(path, organisation.id, genesis)
         }
         return genesis
-    }
-
-    /// Takes back what was made, after a failure.
-    private static func removeTree(_ path: String) {
-        for name in (try? Files.names(in: path)) ?? [] {
-            let inner = path + "/" + name
-            if Files.isDirectory(inner) { removeTree(inner) } else { unlink(inner) }
-        }
-        rmdir(path)
     }
 }

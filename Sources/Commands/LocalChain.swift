@@ -4,6 +4,7 @@ import Ledger
 import Node
 import Terminal
 import Wallet
+import Wire
 
 /// The chain of a directory: its tables, and its validators where they run in this process.
 struct LocalChain: ChainAccess {
@@ -69,6 +70,14 @@ struct LocalChain: ChainAccess {
 
     func receiptProof(_ id: TransactionID) throws -> Proof? {
         try tables.receiptProof(id, genesis: directory.genesisHash)
+    }
+
+    func organisations() throws -> [OrganisationView] {
+        try tables.organisations(after: nil, max: Genesis.organisationsMax).map { OrganisationView($0) }
+    }
+
+    func proposals() throws -> [ProposalView] {
+        try tables.proposals(after: nil, max: .max).map { ProposalView(id: $0.id, $0.proposal) }
     }
 
     func areAccrued(_ keys: [(key: NaturalKey, unit: UnitCode, issuer: OrganisationID)]) throws -> [Bool] {

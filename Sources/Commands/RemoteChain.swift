@@ -100,6 +100,10 @@ struct RemoteChain: ChainAccess {
         }
     }
 
+    func organisations() throws -> [OrganisationView] { try client.organisations() }
+
+    func proposals() throws -> [ProposalView] { try client.proposals() }
+
     func areAccrued(_ keys: [(key: NaturalKey, unit: UnitCode, issuer: OrganisationID)]) throws -> [Bool] {
         var clients: [OrganisationID: NodeClient] = [:]
         for issuer in Set(keys.map(\.issuer)) {

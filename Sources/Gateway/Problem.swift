@@ -73,6 +73,11 @@ extension Problem.Kind {
     static let reservationNotFound = Self(
         "reservation-not-found", 404, "There is no such reservation: committed, released or never made.",
         "冻结不存在：已确认、已释放或从未建立。")
+    static let organisationNotFound = Self(
+        "organisation-not-found", 404, "No organisation has this number.", "没有该编号的机构。")
+    static let proposalNotFound = Self(
+        "proposal-not-found", 404, "There is no such proposal: carried, lapsed or never made.",
+        "提案不存在：已通过、已失效或从未提出。")
     static let tokenMissing = Self(
         "token-missing", 401, "This needs a token: get one by signing a challenge.", "需要令牌，请先签署挑战获取。")
     static let tokenInvalid = Self("token-invalid", 401, "The token is none of this node.", "令牌无效。")
@@ -118,7 +123,8 @@ extension Problem.Kind {
         pathUnknown, methodNotAllowed, notAcceptable, mediaTypeUnsupported, charsetUnsupported, bodyMalformed,
         fieldInvalid, parameterInvalid, cursorInvalid, headerInvalid, transactionTooLarge, transactionImpossible,
         heightNotFound, transactionNotFound, accountNotFound, unitNotFound, accrualNotFound, reservationNotFound,
-        tokenMissing, tokenInvalid, tokenExpired, keyRevoked, challengeInvalid, notYours, idempotencyKeyReused,
+        organisationNotFound, proposalNotFound, tokenMissing, tokenInvalid, tokenExpired, keyRevoked, challengeInvalid,
+        notYours, idempotencyKeyReused,
         idempotencyInFlight, tooManyRequests, senderBusy, poolFull, nodeHalted, nodeFollows, nodeStale, notReady,
         internalFailure,
     ]

@@ -41,5 +41,5 @@ extension Gateway {
 
     /// All routes that there are.
     static let routes: [Route] =
-        chainRoutes + transactionRoutes + operationRoutes + accountRoutes + sessionRoutes
+        chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + sessionRoutes
 }

@@ -189,8 +189,8 @@ public struct NaturalKey: Hashable, Sendable, Canonical {
 }
 
 /// Who signs or sends: an organisation by its issuing key, an account, the guardian that an account named when it was
-/// opened, an organisation by the key with which it decides about the consortium, or by the one with which it votes. What
-/// one of an organisation's keys may do none of the others can.
+/// opened, an organisation by the key with which it decides about the consortium, or by the one with which it votes.
+/// What one of an organisation's keys may do none of the others can.
 public enum Party: Hashable, Sendable, Canonical, CustomStringConvertible {
     case organisation(OrganisationID)
     case account(AccountID)

@@ -7,7 +7,9 @@ extension Ledger {
         mutating get {
             var voters: [(id: OrganisationID, key: PublicKey)] = []
             for id in roster.sorted() {
-                guard let row = state.organisations.get(id, loading), row.votes, let key = row.votingKey else { continue }
+                guard let row = state.organisations.get(id, loading), row.votes, let key = row.votingKey else {
+                    continue
+                }
                 voters.append((id, key))
             }
             return voters

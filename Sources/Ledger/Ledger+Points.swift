@@ -28,8 +28,8 @@ extension Ledger {
         return .outcome(.done)
     }
 
-    /// Checks: unit, signer, standing; then line by line: amount, the natural key, overflow, account, unclaimed and foreign,
-    /// quota, number of lots. (The whole of a batch shares one unit row, one program and one expiry.)
+    /// Checks: unit, signer, standing; then line by line: amount, the natural key, overflow, account, unclaimed
+    /// and foreign, quota, number of lots. (The whole of a batch shares one unit row, one program and one expiry.)
     mutating func accrue(_ list: AccrueList, _ context: Context) -> Applied {
         guard let before = state.units.get(list.unit, loading) else { return .refused(.unitUnknown) }
         guard context.signed(by: .organisation(before.issuer)) else { return .refused(.signerMissing) }
@@ -136,7 +136,7 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer, standing; then line by line: amount, accrual, its unit, total. Takes what is available, the lot of
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total. Takes what is available, the lot of
     /// the accrual first; the rest becomes the earner's debt. What is held for others stays held.
     mutating func clawBack(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in

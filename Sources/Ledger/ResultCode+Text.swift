@@ -143,7 +143,8 @@ extension ResultCode: CustomStringConvertible {
             .organisationNotSuspended, "organisation-not-suspended",
             "The organisation is not suspended, so there is nothing to release it from.", "该机构并未被暂停，无需恢复。"),
         row(
-            .organisationTaken, "organisation-taken", "There is or was an organisation of this number. Apply under another.",
+            .organisationTaken, "organisation-taken",
+            "There is or was an organisation of this number. Apply under another.",
             "该机构编号已被使用，请换用其他编号。"),
         row(
             .keyTaken, "key-taken", "Another organisation votes by this key. Make a key of your own.",

@@ -160,8 +160,8 @@ public struct Transaction: Sendable {
         self.init(body: body, signatures: signatures, bytes: bytes, bodyCount: bodyCount)
     }
 
-    /// Whether every signature, those inside operations included, matches. A function of the envelope's bytes alone: whether
-    /// the keys speak for their parties is decided in execution.
+    /// Whether every signature, those inside operations included, matches. A function of the envelope's bytes alone:
+    /// whether the keys speak for their parties is decided in execution.
     public func signaturesVerify(genesis: Digest) -> Bool {
         guard signatures.count == body.signers.count else { return false }
         let message = TransactionBody.signedBytes(genesis: genesis, body: Array(bytes[0..<bodyCount]))

@@ -10,6 +10,37 @@ extension BlockStore {
         try value(.organisations, bigEndianBytes(UInt64(id.number)).suffix(4).map { $0 }, "organisation")
     }
 
+    /// Organisations after a number, those that were suspended or have left too, in ascending order.
+    public func organisations(after id: OrganisationID?, max: Int) throws(StorageError) -> [Organisation] {
+        let from = id.map { Array(bigEndianBytes(UInt64($0.number)).suffix(4)) + [0] }
+        return try rows(.organisations, from: from, max: max, "organisation").map(\.row)
+    }
+
+    /// A proposal that is neither carried nor lapsed.
+    public func proposal(_ id: ProposalID) throws(StorageError) -> Proposal? {
+        try value(.proposals, id.bytes, "proposal")
+    }
+
+    /// Open proposals after an id, in ascending order of id.
+    public func proposals(
+        after id: ProposalID?, max: Int
+    ) throws(StorageError) -> [(id: ProposalID, proposal: Proposal)] {
+        try rows(.proposals, from: id.map { $0.bytes + [0] }, max: max, "proposal").map {
+            (id: Digest(bytes: $0.key), proposal: $0.row)
+        }
+    }
+
+    private func rows<Row: Canonical>(
+        _ column: Column, from: [UInt8]?, max: Int, _ what: String
+    ) throws(StorageError) -> [(key: [UInt8], row: Row)] {
+        var raw: [(key: [UInt8], value: [UInt8])] = []
+        try store.scan(column, from: from, descending: false) { key, value in
+            raw.append((key, value))
+            return raw.count < max
+        }
+        return try raw.map { (raw) throws(StorageError) in (key: raw.key, row: try decode(raw.value, what)) }
+    }
+
     /// One version of a unit's terms.
     public func program(_ unit: UnitCode, version: UInt32) throws(StorageError) -> Program? {
         try value(.programs, unit.paddedBytes + bigEndianBytes(UInt64(version)).suffix(4), "program")
@@ -42,14 +73,7 @@ extension BlockStore {
 
     /// Units after a code, in ascending order.
     public func units(after code: UnitCode?, max: Int) throws(StorageError) -> [Unit] {
-        var raw: [[UInt8]] = []
-        try store.scan(.units, from: code.map { $0.paddedBytes + [0] }, descending: false) { _, value in
-            raw.append(value)
-            return raw.count < max
-        }
-        var units: [Unit] = []
-        for bytes in raw { units.append(try decode(bytes, "unit")) }
-        return units
+        try rows(.units, from: code.map { $0.paddedBytes + [0] }, max: max, "unit").map(\.row)
     }
 
     /// A block's transactions with their receipts, as far as it is certified and holds any.

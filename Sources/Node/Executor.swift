@@ -105,8 +105,8 @@ public struct Executor: Sendable {
         precondition(decoded.height == head.height + 1, "entries are executed in order")
         var decoded = decoded
         var counting: Certificate?
-        // One that is not newer than the last its ancestors carried counts as none, whatever is in it: so nobody needs to
-        // know headers and validators of long ago, which one that joined lately has not.
+        // One that is not newer than the last its ancestors carried counts as none, whatever is in it: so nobody needs
+        // to know headers and validators of long ago, which one that joined lately has not.
         if let certificate = decoded.entry?.certificate, certificate.height > carried {
             if certificate.height < decoded.height, own(certificate.height) == certificate.header,
                 certificateVerifies(certificate, sets[certificate.height])

@@ -19,6 +19,16 @@ extension NodeClient {
         try readIfThere("/v1/units/\(escaped(code.description))", needsToken: true)?.value("unit", .unitView)
     }
 
+    /// The member organisations, those that are suspended or have left too.
+    public func organisations() throws(NodeClientError) -> [OrganisationView] {
+        try pages("/v1/organisations", .organisationView, max: Self.itemsMax, needsToken: false)
+    }
+
+    /// Proposals that are neither carried nor lapsed.
+    public func proposals() throws(NodeClientError) -> [ProposalView] {
+        try pages("/v1/proposals", .proposalView, max: Self.itemsMax, needsToken: false)
+    }
+
     /// An account, for itself and for who opened it; nil where there is none.
     public func account(_ id: AccountID) throws(NodeClientError) -> Stamped<AccountView>? {
         try readIfThere("/v1/accounts/\(id)", needsToken: true)?.value(Form.accountView.stamped("account"))
@@ -61,7 +71,7 @@ extension NodeClient {
 
     /// Reads page after page.
     private func pages<Item: Sendable>(
-        _ path: String, _ form: Form<Item>, max: Int
+        _ path: String, _ form: Form<Item>, max: Int, needsToken: Bool = true
     ) throws(NodeClientError) -> [Item] {
         let paged = form.page()
         var items: [Item] = []
@@ -70,7 +80,7 @@ extension NodeClient {
         while true {
             let limit = min(Page<Item>.countMax, max - items.count)
             let rest = cursor.map { "&cursor=\(escaped($0))" } ?? ""
-            let page = try read("\(path)?limit=\(limit)\(rest)", needsToken: true).value(paged)
+            let page = try read("\(path)?limit=\(limit)\(rest)", needsToken: needsToken).value(paged)
             items += page.items.prefix(limit)
             // A page may be empty and still have a next one; a node that never comes to an end is left.
             pagesRead += 1

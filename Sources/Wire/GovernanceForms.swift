@@ -1,5 +1,5 @@
 import Canonical
-import Crypto
+public import Crypto
 import JSON
 public import Ledger
 
@@ -88,8 +88,10 @@ extension Form where Value == Evidence {
                     validator: validator, signature: half.signature)
             }
             guard let evidence = Evidence(vote(first), vote(second), key: key) else {
-                throw JSONError(".second", "is a vote for the same header; two votes contradict each other only where "
-                    + "their headers differ")
+                throw JSONError(
+                    ".second",
+                    "is a vote for the same header; two votes contradict each other only where "
+                        + "their headers differ")
             }
             return evidence
         },
@@ -99,4 +101,74 @@ extension Form where Value == Evidence {
             )
         }
     ).named("Evidence")
+}
+
+/// A member organisation as everybody may see it.
+public struct OrganisationView: Sendable, Equatable {
+    public let terms: GenesisOrganisation
+    public let standing: Organisation.Standing
+
+    public init(terms: GenesisOrganisation, standing: Organisation.Standing) {
+        self.terms = terms
+        self.standing = standing
+    }
+
+    public init(_ row: Organisation) {
+        self.init(
+            terms: GenesisOrganisation(
+                id: row.id, name: row.name, votingKey: row.votingKey, issuingKey: row.issuingKey,
+                governingKey: row.governingKey, quota: row.quota), standing: row.standing)
+    }
+}
+
+extension Form where Value == OrganisationView {
+    public static let organisationView = object(
+        "A member organisation.", Field("organisation", Form<GenesisOrganisation>.organisation),
+        Field(
+            "standing", Form<Organisation.Standing>.words { "\($0)" },
+            "An active one governs, and votes where it has a voting key; one that has left issues nothing more."),
+        make: { (terms: GenesisOrganisation, standing: Organisation.Standing) throws(JSONError) in
+            OrganisationView(terms: terms, standing: standing)
+        }, parts: { ($0.terms, $0.standing) }
+    ).named("MemberOrganisation")
+}
+
+/// A proposal that waits for approvals.
+public struct ProposalView: Sendable, Equatable {
+    public let id: ProposalID
+    public let decision: Decision
+    public let proposer: OrganisationID
+    public let lapsesAt: UInt64
+    public let approvals: [OrganisationID]
+
+    public init(
+        id: ProposalID, decision: Decision, proposer: OrganisationID, lapsesAt: UInt64, approvals: [OrganisationID]
+    ) {
+        self.id = id
+        self.decision = decision
+        self.proposer = proposer
+        self.lapsesAt = lapsesAt
+        self.approvals = approvals
+    }
+
+    public init(id: ProposalID, _ row: Proposal) {
+        self.init(
+            id: id, decision: row.decision, proposer: row.proposer, lapsesAt: row.lapsesAt, approvals: row.approvals)
+    }
+}
+
+extension Form where Value == ProposalView {
+    public static let proposalView = object(
+        "A proposal that waits for approvals: admission takes all active organisations, all else a quorum of them.",
+        Field("id", .digest), Field("decision", .decision), Field("proposer", .organisation),
+        Field("lapsesAt", .time, "The last block time at which it can be carried."),
+        Field("approvals", Form<OrganisationID>.organisation.list(1...Genesis.organisationsMax), "Who has approved."),
+        make: {
+            (
+                id: ProposalID, decision: Decision, proposer: OrganisationID, lapsesAt: UInt64,
+                approvals: [OrganisationID]
+            ) throws(JSONError) in
+            ProposalView(id: id, decision: decision, proposer: proposer, lapsesAt: lapsesAt, approvals: approvals)
+        }, parts: { ($0.id, $0.decision, $0.proposer, $0.lapsesAt, $0.approvals) }
+    ).named("Proposal")
 }

@@ -190,13 +190,13 @@ public struct OperationForm: Sendable {
             parts: { if case .unfreeze(let account) = $0 { account } else { nil } }),
         OperationForm(
             "propose", "/v1/proposals",
-            "An organisation proposes a decision about the consortium, and approves of it by that. Needs: its governor.",
+            "An organisation proposes a decision about the consortium, and so approves of it. Needs: its governor.",
             "机构提出联盟治理提案。", Field("decision", .decision), Field("by", .organisation),
             make: { (decision: Decision, by: OrganisationID) throws(JSONError) in .propose(decision, by: by) },
             parts: { if case .propose(let decision, let by) = $0 { (decision, by) } else { nil } }),
         OperationForm(
             "approve", "/v1/approvals",
-            "An organisation approves of a proposal; the last approval that it takes carries it out. Needs: its governor.",
+            "An organisation approves of a proposal; the last approval needed carries it out. Needs: its governor.",
             "机构同意提案；达到所需同意数时立即执行。", Field("proposal", .digest, "The proposal's id."), Field("by", .organisation),
             make: { (proposal: ProposalID, by: OrganisationID) throws(JSONError) in .approve(proposal, by: by) },
             parts: { if case .approve(let proposal, let by) = $0 { (proposal, by) } else { nil } }),

@@ -51,6 +51,8 @@ struct APIDocumentTests {
         "unit-not-found": "Publish it, or mend the code.",
         "accrual-not-found": "Nothing; or credit it.",
         "reservation-not-found": "Look at the receipt of its commit or release.",
+        "organisation-not-found": "Look at the list of organisations.",
+        "proposal-not-found": "Look at the receipt of its last approval; propose it again where it has lapsed.",
         "token-missing": "Get a token.",
         "token-invalid": "Get another; the node may have started anew.",
         "token-expired": "Get another.",

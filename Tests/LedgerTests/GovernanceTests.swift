@@ -158,7 +158,9 @@ struct GovernanceTests {
     }
 
     @Test func votesThatDoNotContradictAreNoEvidence() {
-        func vote(_ header: UInt8, height: UInt64 = 1, epoch: UInt32 = 0, round: UInt32 = 0, validator: UInt32 = 1) -> Vote {
+        func vote(
+            _ header: UInt8, height: UInt64 = 1, epoch: UInt32 = 0, round: UInt32 = 0, validator: UInt32 = 1
+        ) -> Vote {
             Vote(
                 epoch: epoch, height: height, round: round, header: SHA256.hash([header]), time: UInt64(header),
                 validator: OrganisationID(validator), signature: Signature(bytes: [UInt8](repeating: 0, count: 64)))

@@ -183,7 +183,8 @@ struct Run {
         }
         try check(view.units.count == model.world.issues.count, "the model has units that the ledger has not")
         try check(Set(view.holds.keys) == Set(model.world.holds.keys), "holds differ")
-        try check(view.proposals.mapValues { Set($0.approvals) } == model.world.motions.mapValues(\.inFavour), "proposals")
+        let approvals = view.proposals.mapValues { Set($0.approvals) }
+        try check(approvals == model.world.motions.mapValues(\.inFavour), "proposals differ")
         try check(view.organisations.count == model.world.members.count, "organisations differ")
         for (id, row) in view.organisations {
             let member = model.world.members[id]!

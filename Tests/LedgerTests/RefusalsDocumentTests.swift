@@ -11,7 +11,10 @@ import struct Foundation.URL
 struct RefusalsDocumentTests {
     /// What each operation looks at, in order.
     static let checks: [(kind: String, before: [ResultCode], lines: [ResultCode])] = [
-        ("publish", [.signerMissing, .organisationInactive, .unitTaken, .programFieldFixed, .exists, .unitsTooMany], []),
+        (
+            "publish",
+            [.signerMissing, .organisationInactive, .unitTaken, .programFieldFixed, .exists, .unitsTooMany], []
+        ),
         ("open", [.signerMissing, .organisationInactive], [.accountTaken, .exists, .openingsTooMany]),
         (
             "open-by-ticket",

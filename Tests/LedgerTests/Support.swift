@@ -301,10 +301,8 @@ extension Book {
         let terms = GenesisOrganisation(
             id: whole.id, name: whole.name, votingKey: votes ? votingKey ?? whole.votingKey : nil,
             issuingKey: whole.issuingKey, governingKey: whole.governingKey, quota: whole.quota)
-        return .admit(
-            Application(
-                terms: terms,
-                signatures: Application.keys(of: terms).map { _ in Signature(bytes: [UInt8](repeating: 0, count: 64)) }))
+        let blank = Signature(bytes: [UInt8](repeating: 0, count: 64))
+        return .admit(Application(terms: terms, signatures: Application.keys(of: terms).map { _ in blank }))
     }
 
     /// Two votes of a validator for different headers of a height.

@@ -72,6 +72,7 @@ extension Workload {
         }
         let evidence = Evidence(
             vote(0), vote(UInt8(number(1...3))), key: chance(90) ? voting ?? freshKey() : freshKey())!
-        return (.accuse(evidence), [chance(50) ? issuer(1) : Signer(.validator(OrganisationID(2)), organisation(2).votingKey!)])
+        let validator = Signer(.validator(OrganisationID(2)), organisation(2).votingKey!)
+        return (.accuse(evidence), [chance(50) ? issuer(1) : validator])
     }
 }

@@ -135,7 +135,8 @@ extension Operation {
         case .freeze(let account), .unfreeze(let account): [("account", .bytes(of: account))]
         case .propose(let decision, let by): [("decision", decision.vector), ("by", .number(by.number))]
         case .approve(let proposal, let by): [("proposal", .bytes(of: proposal)), ("by", .number(by.number))]
-        case .accuse(let evidence): [("key", .bytes(of: evidence.key)), ("first", evidence.first.vector), ("second", evidence.second.vector)]
+        case .accuse(let evidence):
+            [("key", .bytes(of: evidence.key)), ("first", evidence.first.vector), ("second", evidence.second.vector)]
         }
     }
 }
