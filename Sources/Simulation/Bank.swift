@@ -26,7 +26,10 @@ struct Bank {
     /// All that is sent here stays valid through a whole run: how expiry is judged is for other tests.
     private static let validMilliseconds: UInt64 = 250_000
 
-    init(cast: Cast, transactions: Int, seed: UInt64) {
+    private var agenda: Agenda?
+
+    init(cast: Cast, transactions: Int, seed: UInt64, agenda: Agenda? = nil) {
+        self.agenda = agenda
         self.cast = cast
         count_max = transactions
         random = SeededRandom(seed: seed ^ 0xBA9)
@@ -42,8 +45,21 @@ struct Bank {
     mutating func next(now: UInt64) -> Int? {
         guard orders.count < count_max else { return nil }
         let validUntil = Cast.genesisTime + now + Self.validMilliseconds
-        orders.append(Order(transaction: foundation.popLast() ?? make(validUntil)))
+        orders.append(Order(transaction: foundation.popLast() ?? decide(validUntil) ?? make(validUntil)))
         return orders.count - 1
+    }
+
+    /// Whom the members mean to suspend.
+    var suspended: Set<OrganisationID> { agenda?.suspended ?? [] }
+
+    /// The next thing that a member has to sign, where the one before was answered.
+    private mutating func decide(_ validUntil: UInt64) -> Transaction? {
+        guard agenda != nil, random.chance(perMille: 500), agenda!.order.map({ orders[$0].isAnswered }) ?? true else {
+            return nil
+        }
+        guard let transaction = agenda!.next(cast, nonce: UInt64(1000 + orders.count), validUntil) else { return nil }
+        agenda!.order = orders.count
+        return transaction
     }
 
     mutating func request(_ order: Int) -> (Transaction, UInt64) {

@@ -9,28 +9,37 @@ public struct Cast: Sendable {
     public let set: ValidatorSet
     public let votingKeys: [SecretKey]
     public let issuingKeys: [SecretKey]
+    public let governingKeys: [SecretKey]
+    /// The validators, then the applicants.
+    let organisations: [GenesisOrganisation]
     public let people: [(id: AccountID, key: SecretKey)]
     public let units: [UnitCode]
 
     public static let genesisTime: UInt64 = 1_800_000_000_000
 
-    public init(validators: Int, people: Int = 6) {
+    /// - Parameter applicants: organisations that have keys and are no members yet; their numbers come after those of
+    ///   the validators.
+    public init(validators: Int, applicants: Int = 0, people: Int = 6) {
         func key(_ kind: UInt8, _ index: Int) -> SecretKey {
             SecretKey(seed: [kind, UInt8(index)] + [UInt8](repeating: 7, count: 30))
         }
-        let votingKeys = (0..<validators).map { key(1, $0) }
-        let issuingKeys = (0..<validators).map { key(2, $0) }
-        let organisations = (0..<validators).map { index in
+        let all = 0..<validators + applicants
+        let votingKeys = all.map { key(1, $0) }
+        let issuingKeys = all.map { key(2, $0) }
+        let governingKeys = all.map { key(3, $0) }
+        let organisations = all.map { index in
             GenesisOrganisation(
                 id: OrganisationID(UInt32(index + 1)), name: "Organisation \(index + 1)",
                 votingKey: votingKeys[index].publicKey, issuingKey: issuingKeys[index].publicKey,
-                governingKey: key(3, index).publicKey, quota: 1_000_000_000)
+                governingKey: governingKeys[index].publicKey, quota: 1_000_000_000)
         }
         self.votingKeys = votingKeys
         self.issuingKeys = issuingKeys
+        self.governingKeys = governingKeys
+        self.organisations = organisations
         genesis = Genesis(
             chain: "simulated", time: Self.genesisTime, orderingEpoch: [UInt8](repeating: 9, count: 16),
-            organisations: organisations)
+            organisations: Array(organisations.prefix(validators)))
         genesisHash = genesis.hash
         set = ValidatorSet(genesis)
         self.people = (0..<people).map { index in
@@ -48,6 +57,21 @@ public struct Cast: Sendable {
         return Transaction(
             signing: TransactionBody(nonce: nonce, validUntil: validUntil, signers: [signer], operations: operations),
             genesis: genesisHash, keys: [issuingKeys[organisation]])
+    }
+
+    /// A transaction that an organisation signs by its governing key.
+    public func govern(_ organisation: Int, nonce: UInt64, validUntil: UInt64, _ operation: Operation) -> Transaction {
+        let signer = Signer(.governor(self.organisation(organisation)), governingKeys[organisation].publicKey)
+        return Transaction(
+            signing: TransactionBody(nonce: nonce, validUntil: validUntil, signers: [signer], operations: [operation]),
+            genesis: genesisHash, keys: [governingKeys[organisation]])
+    }
+
+    /// What an applicant would be admitted by.
+    public func application(_ organisation: Int) -> Application {
+        Application(
+            signing: organisations[organisation], genesis: genesisHash,
+            keys: [votingKeys[organisation], issuingKeys[organisation], governingKeys[organisation]])
     }
 
     /// A transaction that a person signs.

@@ -13,10 +13,12 @@ struct Checker {
     private var headers: [UInt64: Header] = [:]
     private var certificates: [UInt64: Certificate] = [:]
     private(set) var certifiedMax: UInt64 = 0
+    /// Changes of the validators that nodes stored.
+    var setCount: Int { sets.count }
     /// Validators by their digest, which stands in headers: those of the genesis, and what nodes store of changes.
     private var sets: [Digest: ValidatorSet]
-    /// All that are nodes of ours.
-    private let honest: Set<OrganisationID>
+    /// Those whom nothing may take out.
+    private let staying: Set<OrganisationID>
     /// Final blocks, as the first node told them or, where none lived to tell, as its directory holds them.
     private var blocks: [UInt64: Final] = [:]
     struct Final {
@@ -29,10 +31,10 @@ struct Checker {
     /// Head of the order when the faults ceased.
     var target: UInt64 = 0
 
-    init(cast: Cast, honest: Int, without: Set<Check>) {
+    init(cast: Cast, staying: Set<OrganisationID>, without: Set<Check>) {
         self.cast = cast
         self.without = without
-        self.honest = Set((0..<honest).map { cast.organisation($0) })
+        self.staying = staying
         sets = [cast.set.hash: cast.set]
     }
 
@@ -72,7 +74,7 @@ struct Checker {
                 throw Failure(.honestStay, "height \(height): validators do not decode")
             }
             try require(
-                honest.isSubset(of: set.validators.map(\.id)), .honestStay,
+                staying.isSubset(of: set.validators.map(\.id)), .honestStay,
                 "height \(height): \(set.validators.map(\.id.number)) are left")
             sets[set.hash] = set
         }

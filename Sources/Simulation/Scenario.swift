@@ -5,6 +5,8 @@ public struct Scenario: Sendable {
     public var validators: Int
     /// The last of the validators is no node of ours: it votes for anything, twice, and writes what it likes.
     public var hasByzantine: Bool
+    /// Whether members decide who belongs meanwhile: one more is admitted, and one is suspended and released.
+    public var changesMembers = false
     public var faults: Faults
     /// Milliseconds with faults; then none, until all is answered.
     public var stormMilliseconds: UInt64 = 20_000
@@ -31,6 +33,8 @@ public struct Scenario: Sendable {
         var scenario = Scenario(seed: seed, validators: validators)
         scenario.hasByzantine = validators >= 4 && random.chance(perMille: 400)
         scenario.faults = Faults(drawing: &random)
+        scenario.changesMembers = validators >= 3 && random.chance(perMille: 400)
+        if scenario.changesMembers { scenario.transactions = 50 }
         return scenario
     }
 }

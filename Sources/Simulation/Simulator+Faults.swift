@@ -82,7 +82,7 @@ extension Simulator {
         let previous = log.entries.last.map { Entry.hash(raw: $0) } ?? cast.genesisHash
         let kind = random.below(6)
         // Whoever signs as a validator here is the Byzantine one, or has stolen a key.
-        let thief = nodes.count - 1
+        let thief = scenario.validators - 1
         func entry(
             at position: UInt64, previous: Digest, certificate: Certificate? = nil, key: SecretKey? = nil,
             _ transactions: [Transaction] = []
@@ -132,7 +132,7 @@ extension Simulator {
     /// The Byzantine validator answers an honest vote with votes of its own: right ones, wrong ones, bad signatures,
     /// the same at another time, different things to different nodes.
     func byzantineHears(_ vote: Vote) {
-        let liar = nodes.count - 1
+        let liar = scenario.validators - 1
         for node in honest {
             for _ in 0..<random.below(3) {
                 let header = random.chance(perMille: 600) ? vote.header : SHA256.hash(vote.header.bytes)

@@ -44,13 +44,16 @@ public final class Simulator {
 
     public init(_ scenario: Scenario) {
         self.scenario = scenario
-        cast = Cast(validators: scenario.validators)
+        cast = Cast(validators: scenario.validators, applicants: scenario.changesMembers ? 1 : 0)
         random = SeededRandom(seed: scenario.seed)
         log = SimulatedLog(skips: scenario.planted == .rangeSkipped)
+        bank = Bank(
+            cast: cast, transactions: scenario.transactions, seed: scenario.seed,
+            agenda: scenario.changesMembers ? Agenda(cast, suspends: !scenario.hasByzantine) : nil)
+        let honest = (0..<scenario.validators - (scenario.hasByzantine ? 1 : 0)).map { [cast] in cast.organisation($0) }
         checker = Checker(
-            cast: cast, honest: scenario.validators - (scenario.hasByzantine ? 1 : 0), without: scenario.without)
-        bank = Bank(cast: cast, transactions: scenario.transactions, seed: scenario.seed)
-        for index in 0..<scenario.validators {
+            cast: cast, staying: Set(honest).subtracting(bank.suspended), without: scenario.without)
+        for index in 0..<cast.organisations.count {
             nodes.append(
                 SimulatedNode(
                     index: index, disk: SimulatedDisk(ignoresSync: scenario.planted == .syncIgnored),
@@ -69,6 +72,8 @@ public final class Simulator {
         /// Times that a node was given final blocks by a peer.
         public let catchUps: Int
         public let answered: Int
+        /// Sets of validators that there were.
+        public let sets: Int
     }
 
     public func run() throws(Violation) -> Outcome {
@@ -80,7 +85,8 @@ public final class Simulator {
         }
         return Outcome(
             digest: trace.digest, height: checker.certifiedMax, events: trace.count,
-            crashes: nodes.reduce(0) { $0 + $1.crashes }, catchUps: catchUps, answered: bank.answeredCount)
+            crashes: nodes.reduce(0) { $0 + $1.crashes }, catchUps: catchUps, answered: bank.answeredCount,
+            sets: checker.setCount)
     }
 
     private func play() throws(Failure) {

@@ -43,6 +43,20 @@ import Testing
         #expect(catchUps > 20)
     }
 
+    /// Members come, go, and contradict themselves in the middle of a storm; nobody is taken out who should stay.
+    @Test func membersComeAndGoInStorms() throws {
+        var sets = 0
+        for seed in 1...20 as ClosedRange<UInt64> {
+            var scenario = Scenario(seed: seed, validators: 3 + Int(seed % 3), hasByzantine: seed % 3 == 1)
+            scenario.faults.trims = true
+            scenario.faults.crashes = 200
+            scenario.changesMembers = true
+            scenario.transactions = 50
+            sets += try Simulator(scenario).run().sets
+        }
+        #expect(sets > 40)
+    }
+
     /// Runs seeds until one fails.
     private func find(_ bug: PlantedBug, without: Set<Check> = []) -> Violation? {
         for seed in 1...30 as ClosedRange<UInt64> {

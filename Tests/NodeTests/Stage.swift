@@ -35,6 +35,7 @@ final class Stage {
     var lockFate: (_ member: Int, _ height: UInt64) -> LockFate = { _, _ in .done }
     private var inbox: [(member: Int, life: Int, event: Event)] = []
     private var requests: UInt64 = 0
+    private var nonces: UInt64 = 500_000
 
     enum LockFate {
         case done
@@ -57,9 +58,9 @@ final class Stage {
         var steps = 0
     }
 
-    init(validators: Int = 4, opening: Bool = true) throws {
-        cast = Cast(validators: validators)
-        members = (0..<validators).map { _ in Member() }
+    init(validators: Int = 4, applicants: Int = 0, opening: Bool = true) throws {
+        cast = Cast(validators: validators, applicants: applicants)
+        members = (0..<validators + applicants).map { _ in Member() }
         if opening {
             for index in members.indices { try open(index) }
             run()
@@ -256,4 +257,39 @@ final class Stage {
     func balance(_ person: Int, at index: Int) throws -> UInt64 {
         try BlockStore(members[index].disk).holding(cast.people[person].id, cast.units[0])?.summary.available ?? 0
     }
+}
+
+/// What the members decide.
+extension Stage {
+    private func govern(_ organisation: Int, _ operation: Operation) throws -> (receipt: Receipt, place: Place) {
+        nonces += 1
+        let transaction = cast.govern(organisation, nonce: nonces, validUntil: now + 60_000, operation)
+        let at = members.indices.first { members[$0].core != nil && status($0).isVoter(cast.organisation($0)) }!
+        let request = submit(transaction, to: at)
+        // Where other validators take over, the next entry waits for a certificate.
+        if members[at].answers[request] == nil { pass(2_000) }
+        guard let found = receipt(request, at: at) else { throw Undecided() }
+        return found
+    }
+
+    struct Undecided: Error {}
+
+    /// Proposes by the first of these and approves by the others; answers where it was carried.
+    @discardableResult
+    func decide(_ decision: Decision, by organisations: [Int]) throws -> Place {
+        var (receipt, place) = try govern(
+            organisations[0], .propose(decision, by: cast.organisation(organisations[0])))
+        guard case .proposal(let id, var carried)? = receipt.outcomes.first else { throw Undecided() }
+        for organisation in organisations.dropFirst() where !carried {
+            (receipt, place) = try govern(organisation, .approve(id, by: cast.organisation(organisation)))
+            guard case .proposal(_, let now)? = receipt.outcomes.first else { throw Undecided() }
+            carried = now
+        }
+        guard carried else { throw Undecided() }
+        return place
+    }
+}
+
+extension NodeCore.Status {
+    func isVoter(_ id: OrganisationID) -> Bool { validators[id] != nil }
 }
