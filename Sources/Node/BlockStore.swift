@@ -89,6 +89,14 @@ public struct BlockStore: Sendable {
         return finals
     }
 
+    /// A certified header and its sub-roots, as a peer that came apart from it asks for them.
+    public func block(certifiedAt height: UInt64) throws(StorageError) -> (header: Header, roots: SubRoots)? {
+        guard height <= (try self.height()), let header = try header(height), let roots = try roots(height) else {
+            return nil
+        }
+        return (header, roots)
+    }
+
     /// Bounds of one answer to a node that is behind.
     public static let finalsMax = 256
     public static let finalBytesMax = 4 << 20

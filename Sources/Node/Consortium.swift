@@ -75,6 +75,12 @@ public final class Consortium: Sendable {
                 }
                 return nil
             }
+            surroundings.block = { height in
+                for (other, store) in stores.enumerated() where other != index {
+                    if let found = (try? store.block(certifiedAt: height)) ?? nil { return found }
+                }
+                return nil
+            }
             surroundings.halted = { halt in halts.withLock { $0.append(halt) } }
             surroundings.crashPoint = crashPoint
             surroundings.certified = { block in

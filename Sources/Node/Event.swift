@@ -28,6 +28,8 @@ public enum Event: Sendable {
     case finals([FinalBlocks])
     /// Asks for a proof of a holding at the newest committed height.
     case prove(account: AccountID, unit: UnitCode, request: UInt64)
+    /// Where this node and the others came apart, after ``Effect/compare(_:)``.
+    case differs(part: String)
     /// The directory failed.
     case failed(StorageError)
     /// Time has passed.
@@ -53,6 +55,9 @@ public enum Effect: Sendable {
     /// Ask any peer for the final blocks above this height (``BlockStore/finals(above:bytesMax:)``), and say
     /// ``Event/finals(_:)`` in any case: the order begins higher up, and until then nothing else is read.
     case fetchFinals(above: UInt64)
+    /// Ask peers for the certified header of this height and its sub-roots, until one has them, and say
+    /// ``Event/differs(part:)``.
+    case compare(Divergence)
     case answer(request: UInt64, Answer)
     /// A block is final and stands in the tables.
     case certified(CertifiedBlock)
@@ -106,8 +111,9 @@ public struct CertifiedBlock: Sendable {
 
 /// Why a node stopped. It keeps its directory as it is.
 public enum Halt: Sendable, Equatable, CustomStringConvertible {
-    /// A quorum certified another header.
-    case diverged(height: UInt64, own: Digest, certified: Digest)
+    /// A quorum certified another header; `part` is the table, or the member of the header, in which they come apart,
+    /// once a peer has said enough to tell.
+    case diverged(height: UInt64, own: Digest, certified: Digest, part: String? = nil)
     /// The order shows other bytes at a position that was executed.
     case logDiffers(position: UInt64)
     /// The order's head lies below a position that was executed.
@@ -119,9 +125,10 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .diverged(let height, let own, let certified):
+        case .diverged(let height, let own, let certified, let part):
             "at height \(height) this node computed header \(own) and a quorum certified \(certified); "
-                + "run an audit to learn which table differs"
+                + (part.map { "they come apart in \($0)" } ?? "peers are asked in which table they come apart")
+                + "; run an audit of this directory, then let it join afresh"
         case .logDiffers(let position): "the order shows other bytes at position \(position) than were executed here"
         case .logBehind(let head, let executed):
             "the order ends at position \(head), below \(executed), which was executed here"

@@ -88,9 +88,24 @@ extension NodeCore {
         let set = executor.sets[height]
         let agreeing = votes.votes(at: height).filter { $0.header == header && set[$0.validator] != nil }
         guard agreeing.count >= set.quorum else { return }
-        guard own == header else { return halt(.diverged(height: height, own: own, certified: header)) }
+        guard own == header else { return diverge(height, certified: header) }
         // Any quorum will do; the lowest validators are taken so that the choice does not depend on the table's order.
         certify(Certificate(joining: Array(agreeing.prefix(set.quorum))), now)
+    }
+
+    /// A quorum certified another header than this node computed: it serves nothing any more, and finds out why.
+    private mutating func diverge(_ height: UInt64, certified: Digest) {
+        let block = blocks[height]!.block
+        halt(.diverged(height: height, own: headerHashes[height]!, certified: certified))
+        effects.append(.compare(Divergence(header: block.header, roots: block.roots, certified: certified)))
+    }
+
+    /// A peer has said enough to tell where this node and the others came apart.
+    mutating func explain(_ part: String) {
+        guard case .diverged(let height, let own, let certified, nil)? = halted else { return }
+        let reason = Halt.diverged(height: height, own: own, certified: certified, part: part)
+        halted = reason
+        effects.append(.halt(reason))
     }
 
     /// Votes on heights that were executed while this node might not vote, once it may: a clock that was behind has
@@ -113,9 +128,7 @@ extension NodeCore {
             let own = headerHashes[certificate.height],
             (try? certificate.verify(genesis: executor.genesisHash, set: executor.sets[certificate.height])) != nil
         else { return }
-        guard own == certificate.header else {
-            return halt(.diverged(height: certificate.height, own: own, certified: certificate.header))
-        }
+        guard own == certificate.header else { return diverge(certificate.height, certified: certificate.header) }
         certify(certificate, now)
     }
 

@@ -241,6 +241,7 @@ public struct NodeCore: Sendable {
             switch event {
             case .submit(_, let request), .prove(_, _, let request):
                 effects.append(.answer(request: request, .refused(.halted)))
+            case .differs(let part): explain(part)
             default: break
             }
             return
@@ -270,7 +271,7 @@ public struct NodeCore: Sendable {
             proofRequests.append((account, unit, request))
             answerProofs()
         case .failed(let error): halt(.storage(error))
-        case .tick: break
+        case .differs, .tick: break
         }
     }
 

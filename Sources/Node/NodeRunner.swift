@@ -18,6 +18,8 @@ public final class NodeRunner: Sendable {
         public var fetch: @Sendable (_ above: UInt64) -> Certificate? = { _ in nil }
         /// A peer's final blocks above a height; none where no peer answers.
         public var finals: @Sendable (_ above: UInt64) -> [FinalBlocks] = { _ in [] }
+        /// A peer's certified header of a height and its sub-roots.
+        public var block: @Sendable (_ height: UInt64) -> (header: Header, roots: SubRoots)? = { _ in nil }
         /// Told of every block that is final and stands in the tables, in order.
         public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
         public var halted: @Sendable (Halt) -> Void = { _ in }
@@ -40,6 +42,7 @@ public final class NodeRunner: Sendable {
     private enum Ask: Sendable {
         case certificate(above: UInt64)
         case finals(above: UInt64)
+        case compare(Divergence)
     }
 
     public let blocks: BlockStore
@@ -204,6 +207,7 @@ public final class NodeRunner: Sendable {
                 surroundings.crashPoint(.afterSend)
             case .fetch(let height): asks.post(.certificate(above: height))
             case .fetchFinals(let height): asks.insist(.finals(above: height))
+            case .compare(let divergence): asks.insist(.compare(divergence))
             case .answer(let request, let answer):
                 surroundings.crashPoint(.beforeAnswer)
                 self.answer(request, answer)
@@ -280,14 +284,25 @@ public final class NodeRunner: Sendable {
     // MARK: The peers' thread
 
     private func askAll() {
-        while let batch = asks.take(within: nil) {
+        var open: Divergence?
+        while let batch = asks.take(within: open == nil ? nil : Self.compareEveryMilliseconds) {
             for ask in batch {
                 switch ask {
                 case .certificate(let height):
                     if let certificate = surroundings.fetch(height) { events.insist(.certificate(certificate)) }
                 case .finals(let height): events.insist(.finals(surroundings.finals(height)))
+                case .compare(let divergence): open = divergence
                 }
+            }
+            if let divergence = open, let there = surroundings.block(divergence.header.height),
+                let part = divergence.part(other: there.header, otherRoots: there.roots)
+            {
+                events.insist(.differs(part: part))
+                open = nil
             }
         }
     }
+
+    /// Peers may need a moment to have in their tables what they certified.
+    private static let compareEveryMilliseconds: UInt64 = 500
 }

@@ -53,6 +53,8 @@ extension Simulator {
             let finals = try finals(above: height, of: nodes[random.below(nodes.count)], for: node)
             if !finals.isEmpty { catchUps += 1 }
             schedule(.event(node: index, life: life, .finals(finals)), in: delay())
+        // Whoever comes apart has failed the run already.
+        case .compare: break
         case .answer(let request, let answer):
             if !happens(scenario.faults.lostAnswers) { try bank.take(answer, to: request) }
         case .certified(let block):
@@ -184,6 +186,7 @@ extension Event {
         case .certificate(let certificate): "certificate \(certificate.height)"
         case .finals(let finals): "finals \(finals.first?.headers.first?.height ?? 0)+\(finals.count)"
         case .prove(_, _, let request): "prove \(request)"
+        case .differs(let part): "differs in \(part)"
         case .failed(let error): "failed \(error.code)"
         case .tick: "tick"
         }
@@ -204,6 +207,7 @@ extension Effect {
         case .send(let vote): "send \(vote.height) \(vote.header.brief)"
         case .fetch(let height): "fetch above \(height)"
         case .fetchFinals(let height): "fetch finals above \(height)"
+        case .compare(let divergence): "compare \(divergence.header.height)"
         case .answer(let request, let answer):
             switch answer {
             case .receipt(let receipt, let place): "answer \(request) \(receipt.result.rawValue) at \(place.height)"

@@ -191,6 +191,15 @@ final class Stage {
                     }
                 }
             case .fetchFinals(let height): post(.finals(finals(index, height)), to: index)
+            case .compare(let divergence):
+                for other in members.indices where other != index {
+                    guard
+                        let there = try? BlockStore(members[other].disk).block(certifiedAt: divergence.header.height),
+                        let part = divergence.part(other: there.header, otherRoots: there.roots)
+                    else { continue }
+                    post(.differs(part: part), to: index)
+                    break
+                }
             case .answer(let request, let answer): member.answers[request] = answer
             case .certified(let block): member.certified.append(block)
             case .wakeAt(let time): member.wakeAt = time
