@@ -14,7 +14,7 @@ enum Submission {
             return (receipt, place)
         case .refused(let reason):
             throw CommandError(code: "not-admitted", reason: reason.description)
-        case .proof: preconditionFailure("a submission is not answered by a proof")
+        case .promise, .proof: preconditionFailure("a submission is answered by a receipt or a refusal")
         }
     }
 

@@ -108,7 +108,7 @@ public enum Domain: Int, Sendable, CaseIterable {
     case genesis, transactionBody, transactionSignature, envelope, entry, entrySignature,
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
-        receipt, list, proof, session, application, proposal, offence
+        receipt, list, proof, session, application, proposal, offence, submission
 
     public var tag: String {
         switch self {
@@ -137,6 +137,7 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .application: "lianfen/1/application"
         case .proposal: "lianfen/1/proposal"
         case .offence: "lianfen/1/offence"
+        case .submission: "lianfen/1/submission"
         }
     }
 

@@ -144,6 +144,7 @@ extension Problem.Kind {
         case .senderBusy: senderBusy
         case .halted: nodeHalted
         case .follower: nodeFollows
+        case .notHere: notReady
         }
     }
 

@@ -37,7 +37,8 @@ extension Gateway {
     static let transactionRoutes: [Route] = [
         Route(
             .post, "/v1/transactions", "submitTransaction", "transactions",
-            "Submits a signed transaction and waits until it is certified, or as long as Prefer: wait=SECONDS says.",
+            "Submits a signed transaction and waits until it is certified, or as long as Prefer: wait=SECONDS says. "
+                + "With Prefer: respond-async it answers once the node took it up, with its signed word for that.",
             body: Route.Body(
                 schema: Form<TransactionText>.signed.schema, takesBytes: true, isTransaction: true,
                 bytesMax: transactionTextBytesMax),
@@ -137,22 +138,10 @@ extension Call {
         let transaction = try transaction()
         let seconds = waitSeconds
         let call = withoutBody
-        let (id, kinds) = (transaction.id, transaction.body.operations.map(\.kind))
-        exchange.answer(after: Int(seconds) * 1000) {
-            // The wait is over and nothing is decided: the same may be sent again, and nothing else under its key.
-            if let claim = call.claim { call.gateway.idempotency.release(claim) }
-            let view = TransactionView(
-                id: id, state: .accepted, kinds: kinds, result: nil, place: nil, time: nil)
-            let stamp = call.chain.stamp
-            let answer = SubmissionAnswer(transaction: view, receipt: nil, stamp: stamp)
-            return call.gateway.dressed(
-                HTTPResponse(
-                    status: 202,
-                    headers: [
-                        ("Content-Type", "application/json"), ("Location", "/v1/transactions/\(id)"),
-                        ("Retry-After", "1"),
-                    ], body: .bytes(Form.submission.write(answer).bytes)), stamp, call.request, call.exchange)
-        }
+        let view = TransactionView(
+            id: transaction.id, state: .accepted, kinds: transaction.body.operations.map(\.kind), result: nil,
+            place: nil, time: nil)
+        exchange.answer(after: Int(seconds) * 1000) { call.accepted(view, nil) }
         gateway.submissions.submit(transaction) { outcome in
             switch outcome {
             case .certified(let answer):
@@ -164,6 +153,33 @@ extension Call {
                 call.send(problem.response, stamp, staysTrue: problem.isFinal)
             case .problem(let problem): call.send(problem.response)
             }
+        }
+        guard prefers("respond-async") else { return }
+        chain.node.promise(transaction.envelopeDigest) { answer in
+            // What is not under way has been answered for, or is about to be.
+            guard case .promise(let receipt) = answer else { return }
+            call.exchange.answer(after: 0) { call.accepted(view, receipt) }
+        }
+    }
+
+    /// Nothing is decided yet: the same may be sent again, and nothing else under its idempotency key.
+    private func accepted(_ view: TransactionView, _ promise: SubmissionReceipt?) -> HTTPResponse {
+        if let claim { gateway.idempotency.release(claim) }
+        let stamp = chain.stamp
+        let answer = SubmissionAnswer(transaction: view, receipt: nil, promise: promise, stamp: stamp)
+        return gateway.dressed(
+            HTTPResponse(
+                status: 202,
+                headers: [
+                    ("Content-Type", "application/json"), ("Location", "/v1/transactions/\(view.id)"),
+                    ("Retry-After", "1"),
+                ], body: .bytes(Form.submission.write(answer).bytes)), stamp, request, exchange)
+    }
+
+    /// Whether a `Prefer` field names a preference that has no value.
+    private func prefers(_ word: String) -> Bool {
+        (request.header("Prefer") ?? "").split(whereSeparator: { $0 == "," || $0 == ";" }).contains {
+            $0.drop { $0 == " " }.prefix { $0 != " " }.lowercased() == word
         }
     }
 

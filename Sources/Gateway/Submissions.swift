@@ -101,7 +101,7 @@ struct Submissions: Sendable {
             return .problem(Problem(.ledger(.expired)))
         case .refused(.signatureInvalid): return .problem(.signatureInvalid(transaction))
         case .refused(let refusal): return .problem(Problem(.admission(refusal)))
-        case .proof: return .problem(Problem(.internalFailure))
+        case .promise, .proof: return .problem(Problem(.internalFailure))
         }
     }
 

@@ -8,6 +8,8 @@ public import Storage
 public enum Event: Sendable {
     /// A client brings a transaction; `request` names the answer.
     case submit(Transaction, request: UInt64)
+    /// A client wants it in writing that a transaction of this envelope was taken up; after its submission.
+    case promise(Digest, request: UInt64)
     /// Results of a ``Effect/verify(_:)``.
     case signatures(SignaturePool.Results)
     /// The order says that there may be something new.
@@ -72,6 +74,8 @@ public enum Answer: Sendable, Equatable {
     /// The transaction's receipt in a certified block.
     case receipt(Receipt, place: Place)
     case refused(AdmissionRefusal)
+    /// It was taken up, and is well signed.
+    case promise(SubmissionReceipt)
     case proof(Proof)
 }
 
@@ -89,6 +93,8 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
     case halted
     /// The node does not vote, so it can order nothing.
     case follower
+    /// Nothing of this envelope is under way here, so nothing can be promised.
+    case notHere
 
     public var description: String {
         switch self {
@@ -98,6 +104,7 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
         case .senderBusy(let party): "\(party) has as many transactions under way as it may. Wait for answers first."
         case .halted: "The node has stopped and takes nothing up."
         case .follower: "The node only follows the chain. Send it to a validator."
+        case .notHere: "Nothing of this transaction is under way here any more. Look it up by its id."
         }
     }
 }

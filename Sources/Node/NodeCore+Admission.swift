@@ -36,9 +36,13 @@ extension NodeCore {
             if let ahead = checked.ahead { keep(ahead, for: envelope) }
             if awaiting != nil { awaiting!.note(envelope, verify) }
             // The pool remembers it of what was taken up here.
-            if verify, pool.makeReady(checked.ticket, envelope) { continue }
+            if verify, pool.makeReady(checked.ticket, envelope) {
+                answerPromises(envelope, now)
+                continue
+            }
             signatures.note(envelope, verify, max: configuration.signaturesKeptMax)
             if !verify { answer(pool.drop(envelope), .refused(.signatureInvalid)) }
+            answerPromises(envelope, now)
         }
     }
 
@@ -215,6 +219,14 @@ struct Pool: Sendable {
     func isReady(_ ticket: Ticket) -> Bool { live(ticket) != nil && slots[ticket.slot]!.isReady }
 
     // MARK: Ordering
+
+    /// A transaction that was taken up here and is still under way.
+    func submitted(_ envelope: Digest) -> Transaction? {
+        guard let slot = index[envelope], let there = slots[slot], there.isSubmitted else { return nil }
+        return there.transaction
+    }
+
+    func isReady(_ envelope: Digest) -> Bool { ticket(envelope).map { isReady($0) } ?? false }
 
     /// The ticket of a transaction that an entry holds; nil where it is not here.
     func ticket(_ envelope: Digest) -> Ticket? {

@@ -103,7 +103,9 @@ extension NodeCore {
     private mutating func noteStanding() {
         let isVoter = isVoter(at: executed + 1)
         if wasVoter, !isVoter {
-            for request in pool.dropUnordered() { effects.append(.answer(request: request, .refused(.follower))) }
+            for request in pool.dropUnordered() + drainPromises() {
+                effects.append(.answer(request: request, .refused(.follower)))
+            }
         }
         wasVoter = isVoter
     }

@@ -66,7 +66,9 @@ extension NodeCore {
     private mutating func stopSigning(_ reason: String) {
         signingStopped = reason
         // It can order nothing any more either.
-        for request in pool.drain() { effects.append(.answer(request: request, .refused(.halted))) }
+        for request in pool.drain() + drainPromises() {
+            effects.append(.answer(request: request, .refused(.halted)))
+        }
     }
 
     /// Counts a verified vote, and certifies when a quorum of distinct validators has said the same.

@@ -159,6 +159,8 @@ public struct NodeCore: Sendable {
     var aheadOrder: [Digest] = []
     /// Transactions of which rows are kept: twice as many as wait in a busy pool for their entry.
     static let aheadMax = 16
+    /// Who wants a promise of what is not known to be signed well yet, by envelope.
+    var promiseRequests: [Digest: [UInt64]] = [:]
     var proofRequests: [(account: AccountID, unit: UnitCode, request: UInt64)] = []
 
     // Voting.
@@ -239,7 +241,7 @@ public struct NodeCore: Sendable {
     private mutating func take(_ event: Event, _ now: UInt64) {
         if halted != nil {
             switch event {
-            case .submit(_, let request), .prove(_, _, let request):
+            case .submit(_, let request), .promise(_, let request), .prove(_, _, let request):
                 effects.append(.answer(request: request, .refused(.halted)))
             case .differs(let part): explain(part)
             default: break
@@ -248,6 +250,7 @@ public struct NodeCore: Sendable {
         }
         switch event {
         case .submit(let transaction, let request): admit(transaction, request, now)
+        case .promise(let envelope, let request): promise(envelope, request, now)
         case .signatures(let results): take(results, now)
         case .wake: read()
         case .log(let range): take(range, now)
@@ -309,7 +312,7 @@ public struct NodeCore: Sendable {
         halted = reason
         // First: whoever is answered because of it finds the reason.
         effects.append(.halt(reason))
-        for request in pool.drain() + proofRequests.map(\.request) {
+        for request in pool.drain() + proofRequests.map(\.request) + drainPromises() {
             effects.append(.answer(request: request, .refused(.halted)))
         }
         proofRequests = []

@@ -1,5 +1,6 @@
 public import Chain
 import Concurrency
+public import Crypto
 public import Ledger
 public import Ordering
 import Storage
@@ -115,6 +116,12 @@ public final class NodeRunner: Sendable {
         let waiter = Waiter<Answer>()
         submit(transaction) { waiter.fulfil($0) }
         return waiter.wait() ?? .refused(.halted)
+    }
+
+    /// Asks for the signed word that a transaction, submitted before, was taken up; `done` is called once, from a
+    /// thread of the node.
+    public func promise(_ envelope: Digest, done: @escaping @Sendable (Answer) -> Void) {
+        ask(done) { .promise(envelope, request: $0) }
     }
 
     /// Proves a holding at the newest committed height; `done` is called once, from a thread of the node.

@@ -95,7 +95,7 @@ struct Bank {
             if isGood { throw Failure(.nothingLost, "the good signature of request \(request) is refused") }
         case .refused(.expired): settle(order)
         // It is sent again later.
-        case .refused, .proof: break
+        case .refused, .promise, .proof: break
         }
     }
 

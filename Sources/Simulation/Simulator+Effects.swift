@@ -174,6 +174,7 @@ extension Event {
     /// A few words for the trace.
     var brief: String {
         switch self {
+        case .promise(let envelope, let request): "promise \(request) \(envelope.brief)"
         case .submit(let transaction, let request): "submit \(request) \(transaction.envelopeDigest.brief)"
         case .signatures(let results): "signatures \(results.map { "\($0.envelope.brief) \($0.verify)" })"
         case .wake: "wake"
@@ -213,6 +214,7 @@ extension Effect {
             case .receipt(let receipt, let place): "answer \(request) \(receipt.result.rawValue) at \(place.height)"
             case .refused(let refusal): "answer \(request) \(refusal)"
             case .proof: "answer \(request) proof"
+            case .promise: "answer \(request) promise"
             }
         case .certified(let block): "certified \(block.block.header.height)"
         case .wakeAt: nil

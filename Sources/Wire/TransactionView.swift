@@ -1,4 +1,5 @@
 import Canonical
+public import Chain
 public import Crypto
 import JSON
 public import Ledger
@@ -131,12 +132,17 @@ public struct SubmissionAnswer: Sendable {
     public let transaction: TransactionView
     /// None while it is under way.
     public let receipt: Receipt?
+    /// The node's word that it took the transaction up, where that was asked for and no more is known yet.
+    public let promise: SubmissionReceipt?
     /// Of its block, where it is certified.
     public let stamp: Stamp
 
-    public init(transaction: TransactionView, receipt: Receipt?, stamp: Stamp) {
+    public init(
+        transaction: TransactionView, receipt: Receipt?, promise: SubmissionReceipt? = nil, stamp: Stamp
+    ) {
         self.transaction = transaction
         self.receipt = receipt
+        self.promise = promise
         self.stamp = stamp
     }
 }
@@ -145,11 +151,19 @@ extension Form where Value == SubmissionAnswer {
     public static let submission = object(
         "What became of a submitted transaction.",
         Field("transaction", .transactionView), Field.optional("receipt", .receipt, "None while it is under way."),
+        Field.optional(
+            "submissionReceipt", .submissionReceipt, "With Prefer: respond-async, while it is under way.",
+            omitsNull: true),
         Field("height", .number64, "Of its block, where it is certified."), Field("stateRoot", .digest),
-        make: { (transaction: TransactionView, receipt: Receipt?, height: UInt64, root: Digest) throws(JSONError) in
+        make: {
+            (
+                transaction: TransactionView, receipt: Receipt?, promise: SubmissionReceipt?, height: UInt64,
+                root: Digest
+            ) throws(JSONError) in
             SubmissionAnswer(
-                transaction: transaction, receipt: receipt, stamp: Stamp(height: height, stateRoot: root))
-        }, parts: { ($0.transaction, $0.receipt, $0.stamp.height, $0.stamp.stateRoot) }
+                transaction: transaction, receipt: receipt, promise: promise,
+                stamp: Stamp(height: height, stateRoot: root))
+        }, parts: { ($0.transaction, $0.receipt, $0.promise, $0.stamp.height, $0.stamp.stateRoot) }
     ).named("Submission")
 }
 
@@ -187,4 +201,23 @@ extension Form where Value == Prepared {
             return Prepared(body: body, signingBytes: signing)
         }, parts: { ($0.id, TransactionText($0.body), $0.body.canonicalBytes, $0.signingBytes) }
     ).named("PreparedTransaction")
+}
+
+extension Form where Value == SubmissionReceipt {
+    public static let submissionReceipt = object(
+        "A validator's signed word that it took a transaction up, and by when it will stand in a block.",
+        Field("transaction", .digest), Field("envelope", .digest, "Over body and signatures."),
+        Field("validator", .organisation), Field("takenAt", .time, "By the validator's clock."),
+        Field("orderedBy", .time, "The block time by which a block holds it."),
+        Field("signature", .signature, "By the validator's voting key."),
+        make: {
+            (
+                transaction: TransactionID, envelope: Digest, validator: OrganisationID, takenAt: UInt64,
+                orderedBy: UInt64, signature: Signature
+            ) throws(JSONError) in
+            SubmissionReceipt(
+                transaction: transaction, envelope: envelope, validator: validator, takenAt: takenAt,
+                orderedBy: orderedBy, signature: signature)
+        }, parts: { ($0.transaction, $0.envelope, $0.validator, $0.takenAt, $0.orderedBy, $0.signature) }
+    ).named("SubmissionReceipt")
 }

@@ -34,6 +34,7 @@ final class Mall: Sendable {
     let server: HTTPServer
     let voting: [SecretKey]
     let issuing: [SecretKey]
+    let governing: [SecretKey]
     let observer = SecretKey()
     let unit = UnitCode("MALL")!
     let http: HTTPClient
@@ -56,13 +57,15 @@ final class Mall: Sendable {
         let issuing = (0..<max(2, validators)).map { _ in SecretKey() }
         self.voting = voting
         self.issuing = issuing
+        let governing = issuing.map { _ in SecretKey() }
+        self.governing = governing
         genesis = Genesis(
             chain: "test", time: wallClockMilliseconds(), orderingEpoch: [UInt8](repeating: 7, count: 16),
             organisations: issuing.enumerated().map { index, key in
                 GenesisOrganisation(
                     id: OrganisationID(UInt32(index + 1)), name: "Mall \(index + 1)",
                     votingKey: index < validators ? voting[index].publicKey : nil, issuingKey: key.publicKey,
-                    governingKey: SecretKey().publicKey, quota: 1_000_000_000_000)
+                    governingKey: governing[index].publicKey, quota: 1_000_000_000_000)
             })
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("mall-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)

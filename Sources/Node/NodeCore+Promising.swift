@@ -1,0 +1,56 @@
+import Chain
+import Crypto
+import Ledger
+
+/// Promising in writing what was taken up.
+extension NodeCore {
+    /// By how much later a block holds what is promised now: far more than a certificate takes while a quorum runs.
+    public static let promiseMilliseconds: UInt64 = 30_000
+    /// Who may ask for one promise.
+    private static let promisesMax = 16
+
+    /// Promises a transaction that is under way here, as soon as its signatures are known to match.
+    mutating func promise(_ envelope: Digest, _ request: UInt64, _ now: UInt64) {
+        guard let transaction = pool.submitted(envelope) else {
+            effects.append(.answer(request: request, .refused(.notHere)))
+            return
+        }
+        if pool.isReady(envelope) { return answerPromise(transaction, request, now) }
+        guard promiseRequests[envelope, default: []].count < Self.promisesMax else {
+            effects.append(.answer(request: request, .refused(.poolFull)))
+            return
+        }
+        promiseRequests[envelope, default: []].append(request)
+    }
+
+    /// Its signatures match, or it has left.
+    mutating func answerPromises(_ envelope: Digest, _ now: UInt64) {
+        guard !promiseRequests.isEmpty, let requests = promiseRequests.removeValue(forKey: envelope) else { return }
+        for request in requests {
+            if let transaction = pool.submitted(envelope), pool.isReady(envelope) {
+                answerPromise(transaction, request, now)
+            } else {
+                effects.append(.answer(request: request, .refused(.notHere)))
+            }
+        }
+    }
+
+    /// All who want one, when nothing is promised any more.
+    mutating func drainPromises() -> [UInt64] {
+        defer { promiseRequests = [:] }
+        return promiseRequests.values.joined().sorted()
+    }
+
+    private mutating func answerPromise(_ transaction: Transaction, _ request: UInt64, _ now: UInt64) {
+        guard let key = configuration.votingKey else {
+            effects.append(.answer(request: request, .refused(.follower)))
+            return
+        }
+        // Block time may run ahead of this clock, and nothing is ordered past its validUntil.
+        let orderedBy = min(max(now, executor.head.time) + Self.promiseMilliseconds, transaction.validUntil)
+        let receipt = SubmissionReceipt(
+            signing: transaction, validator: configuration.validator, takenAt: now, orderedBy: orderedBy,
+            genesis: executor.genesisHash, key: key)
+        effects.append(.answer(request: request, .promise(receipt)))
+    }
+}
