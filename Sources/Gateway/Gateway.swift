@@ -45,6 +45,8 @@ public final class Gateway: Sendable {
     private let log: EventLog
     private let site: StaticFiles?
     private let limit: RateLimit?
+    /// Votes, by who brings them.
+    let voteLimit = RateLimit(perSecond: votesPerSecond)
     private let routes: RouteTree
     private let document: [UInt8]
     private let server = Locked<HTTPServer?>(nil)
@@ -101,6 +103,9 @@ public final class Gateway: Sendable {
         chain.note(block)
         wakes.post(())
     }
+
+    /// Other observers than until now; who is none any more reads nothing from the next request on.
+    public func setObservers(_ observers: Set<PublicKey>) { sessions.observers.withLock { $0 = observers } }
 
     /// From now on `/readyz` says that the node is leaving, so that whoever sends it work stops before it does.
     public func leave() { isLeaving.withLock { $0 = true } }
@@ -291,17 +296,17 @@ extension Gateway: HTTPApplication {
         }
         let (name, charset) = MediaTypes.parse(type)
         switch name {
-        case "application/json":
+        case "application/json" where route.body?.takesJSON == true:
             guard charset == nil || charset == "utf-8" else {
                 throw Problem(.charsetUnsupported, field: "Content-Type")
             }
         case "application/octet-stream" where route.body?.takesBytes == true: break
         default:
+            let taken =
+                (route.body?.takesJSON == true ? ["application/json"] : [])
+                + (route.body?.takesBytes == true ? ["application/octet-stream"] : [])
             throw Problem(
-                .mediaTypeUnsupported,
-                route.body?.takesBytes == true
-                    ? "It takes application/json or application/octet-stream." : "It takes application/json.",
-                field: "Content-Type")
+                .mediaTypeUnsupported, "It takes \(taken.joined(separator: " or ")).", field: "Content-Type")
         }
     }
 

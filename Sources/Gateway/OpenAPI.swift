@@ -111,6 +111,7 @@ enum OpenAPI {
         ("organisations", "What concerns an organisation."),
         ("units", "Kinds of points."),
         ("sessions", "Tokens, for signed challenges."),
+        ("peers", "What the nodes of a consortium say to each other."),
         ("node", "The node itself."),
     ]
 
@@ -165,12 +166,17 @@ enum OpenAPI {
         }
         if !parameters.isEmpty { members.append(.init("parameters", .array(parameters))) }
         if let body = route.body {
-            var content: [JSONValue.Member] = [.init("application/json", ["schema": use(body.schema)])]
+            var content: [JSONValue.Member] = []
+            if body.takesJSON { content.append(.init("application/json", ["schema": use(body.schema)])) }
             if body.takesBytes {
                 content.append(
                     .init(
                         "application/octet-stream",
-                        ["schema": ["type": "string", "format": "lianfen-transaction", "contentEncoding": "binary"]]))
+                        [
+                            "schema": [
+                                "type": "string", "format": .string(body.format), "contentEncoding": "binary",
+                            ]
+                        ]))
             }
             members.append(.init("requestBody", ["required": true, "content": .object(content)]))
         }

@@ -17,7 +17,8 @@ final class RateLimit: Sendable {
 
     init(perSecond: UInt64) { self.perSecond = perSecond }
 
-    func allows(_ address: String, now: UInt64) -> Bool {
+    /// - Parameter cost: requests that this one counts as.
+    func allows(_ address: String, cost: UInt64 = 1, now: UInt64) -> Bool {
         let full = perSecond * 1000
         return buckets.withLock { buckets in
             if buckets.count >= Self.addressesMax {
@@ -28,8 +29,8 @@ final class RateLimit: Sendable {
             let passed = min(now - min(now, bucket.at), 1000)
             bucket.thousandths = min(full, bucket.thousandths + passed * perSecond)
             bucket.at = now
-            let isAllowed = bucket.thousandths >= 1000
-            if isAllowed { bucket.thousandths -= 1000 }
+            let isAllowed = bucket.thousandths >= cost * 1000
+            if isAllowed { bucket.thousandths -= cost * 1000 }
             buckets[address] = bucket
             return isAllowed
         }

@@ -27,8 +27,11 @@ struct Route: Sendable {
 
     struct Body: Sendable {
         let schema: Schema
-        /// Whether canonical bytes are taken as well.
+        /// Whether canonical bytes are taken as well, or alone.
         var takesBytes = false
+        var takesJSON = true
+        /// What the bytes are.
+        var format = "lianfen-transaction"
         /// Whether it is a signed transaction.
         var isTransaction = false
         /// Bytes of it that are read.

@@ -135,10 +135,7 @@ extension Gateway {
             parameters: [height],
             answers: [Route.Answer(status: 200, about: "The ordered bytes.", content: .bytes)], problems: [403, 404]
         ) { call in
-            switch call.principal {
-            case .validator, .observer: break
-            default: throw Problem(.notYours)
-            }
+            try call.requireWholeBlocks()
             let height = try call.path("height", .number64)
             let raw = try call.chain.read { (tables) throws(StorageError) -> [UInt8]? in
                 let head = try tables.height()

@@ -14,7 +14,7 @@ struct Sessions: Sendable {
     /// The organisation whose node this is: stands in the challenge, so that one signed for another node is worth
     /// nothing here.
     let validator: OrganisationID
-    let observers: Set<PublicKey>
+    let observers: Locked<Set<PublicKey>>
     let tokenMilliseconds: UInt64
     private let key = AuthenticationKey()
     private let used = Locked(Used())
@@ -44,7 +44,7 @@ struct Sessions: Sendable {
     ) {
         self.chain = chain
         self.validator = validator
-        self.observers = observers
+        self.observers = Locked(observers)
         self.tokenMilliseconds = tokenMilliseconds
     }
 
@@ -125,7 +125,7 @@ struct Sessions: Sendable {
     /// Whether the key speaks for the principal now.
     private func isValid(_ claimant: Claimant) throws(Problem) -> Bool {
         switch claimant.principal {
-        case .observer(let key): return key == claimant.key && observers.contains(key)
+        case .observer(let key): return key == claimant.key && observers.withLock { $0.contains(key) }
         case .validator(let id):
             // Also of one that is suspended: it follows the chain.
             let row = try chain.read { (tables) throws(StorageError) in try tables.organisation(id) }.value

@@ -98,7 +98,7 @@ public struct BlockStore: Sendable {
     }
 
     /// Bounds of one answer to a node that is behind.
-    public static let finalsMax = 256
+    public static let finalsMax = FinalBlocksList.countMax
     public static let finalBytesMax = 4 << 20
 
     public func lock(_ height: UInt64) throws(StorageError) -> Vote? { try row(.locks, height) }
