@@ -62,6 +62,7 @@ var targets: [Target] = [
             "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "SQLite", "Node", "Wire",
             "HTTPServer",
         ]),
+    library("Peers", ["Concurrency", "Crypto", "Ledger", "Chain", "Node", "Wire", "Wallet"]),
     library("Registrar", ["SQLite"]),
     library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
@@ -97,7 +98,7 @@ var targets: [Target] = [
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
             "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway", "WebFiles",
-            "Bench",
+            "Bench", "HTTPClient", "Ordering", "OrderingEtcd", "Peers",
         ]),
     // jemalloc takes the place of the C library's allocator: what one thread allocates another releases all the time.
     // Nothing of it is called, so nothing imports it. Sanitizers have an allocator of their own: only release builds

@@ -28,6 +28,7 @@ extension NodeCore {
     mutating func take(_ range: LogRange, _ now: UInt64) {
         isReading = false
         isFirstRead = false
+        logHead = max(logHead, range.head)
         if range.head < takenAt { takenAt = 0 }
         if range.head < executedAtRead { return halt(.logBehind(head: range.head, executed: executedAtRead)) }
         for (position, bytes) in range.entries {

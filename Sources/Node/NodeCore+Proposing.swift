@@ -69,6 +69,7 @@ extension NodeCore {
         switch result {
         case .appended:
             appending = nil
+            logHead = max(logHead, position)
             trim(at: position)
             guard position == executed + 1, awaiting == nil, incoming.isEmpty else { return read() }
             // Our own entry needs no reading back and no second look at its signatures.

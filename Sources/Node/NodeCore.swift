@@ -139,6 +139,12 @@ public struct NodeCore: Sendable {
     var readAt: UInt64 = 0
     var executedAtRead: UInt64 = 0
 
+    // Standing.
+    /// The highest position that was seen in the order.
+    var logHead: UInt64 = 0
+    /// Since when something stands above the newest certified height, and which height that was.
+    var uncertified: (since: UInt64, above: UInt64)?
+
     // Letting the order forget.
     /// The highest height that each validator is known to have voted on: its vote says that it has stored it.
     var votedTo: [OrganisationID: UInt64] = [:]
@@ -305,6 +311,7 @@ public struct NodeCore: Sendable {
         accuse(now)
         propose(now)
         resend(now)
+        noteStanding(now)
         scheduleWake(now)
     }
 
@@ -327,6 +334,7 @@ public struct NodeCore: Sendable {
             retryAt -= min(back, retryAt)
             lastEntryAt -= min(back, lastEntryAt)
             sentAt -= min(back, sentAt)
+            uncertified = uncertified.map { ($0.since - min(back, $0.since), $0.above) }
             logRetryAt = logRetryAt.map { $0 - min(back, $0) }
         }
         clock = now
@@ -340,27 +348,5 @@ public struct NodeCore: Sendable {
             pool.hasReady ? lastEntryAt + Self.sharingMilliseconds : 0,
         ]
         effects.append(.wakeAt(times.filter { $0 > now }.min() ?? now + Self.pollMilliseconds))
-    }
-
-    /// One screen's worth of where the node stands.
-    public var status: Status {
-        Status(
-            executed: executed, certified: certified, committed: committed, time: committedHeader.time,
-            stateRoot: committedHeader.state, pooled: pool.count, validators: executor.set,
-            signingStopped: signingStopped, halted: halted)
-    }
-
-    public struct Status: Sendable {
-        public let executed: UInt64
-        public let certified: UInt64
-        public let committed: UInt64
-        /// Block time of the committed height.
-        public let time: UInt64
-        public let stateRoot: Digest
-        public let pooled: Int
-        /// Those who govern the height after the newest executed one.
-        public let validators: ValidatorSet
-        public let signingStopped: String?
-        public let halted: Halt?
     }
 }

@@ -2,6 +2,7 @@ import Concurrency
 import Crypto
 import HTTPClient
 import JSON
+import Ledger
 package import Wire
 
 /// Tokens: got by signing a challenge, kept until shortly before their end, renewed where a node refuses one.
@@ -46,7 +47,8 @@ extension NodeClient {
         // Its bytes for signing are not taken: a node must not get a signature of bytes of its choice.
         let challenge = try asked.value(.challenge).value
         // Nor one that was made for somebody else, or by another node: what it gets for it would be theirs to use.
-        let asks = try chain().value.validator
+        let asks: OrganisationID
+        if let pinned = limits.validator { asks = pinned } else { asks = try chain().value.validator }
         guard let ticket = challenge.ticket, !ticket.isToken, ticket.genesis == genesisHash,
             ticket.claimant == identity.claimant, ticket.validator == asks
         else {

@@ -37,6 +37,9 @@ public final class NodeClient: Sendable {
         public var graceMilliseconds: UInt64 = 20_000
         /// Requests at a time.
         public var connectionsMax = 16
+        /// The organisation whose node it has to be, where only that one may get a token's signature. None: whichever
+        /// the node says that it is.
+        public var validator: OrganisationID?
 
         public init() {}
     }

@@ -1,0 +1,133 @@
+public import Chain
+import Concurrency
+public import Crypto
+public import Ledger
+public import Node
+public import Wallet
+
+/// The other members' nodes, over HTTP: votes go to all of them, and what this node lacks is asked of one after the
+/// other. Any of them may be silent, slow or lying: each has a thread and bounds of its own, what it answers is proved
+/// by what stands in it, and who fails is left alone for a while.
+public final class Peers: Sendable {
+    private let genesis: Genesis
+    private let organisation: OrganisationID
+    private let key: SecretKey
+    private let clock: @Sendable () -> UInt64
+    private let report: @Sendable (PeerReport) -> Void
+    private let state = Locked(State())
+    private let ended = Waiter<Void>()
+
+    private struct State: Sendable {
+        var peers: [Peer] = []
+        var isStopped = false
+        /// Who is asked first the next time.
+        var turn = 0
+        /// Who sent final blocks last, and up to which height.
+        var sent: (peer: Peer, upTo: UInt64)?
+    }
+
+    /// How long to wait where nobody has anything new, so that a node that only follows does not ask without a pause.
+    private static let idleMilliseconds: UInt64 = 300
+
+    /// - Parameters:
+    ///   - organisation: whose node this is, for which `key` is the voting key; where the others do not list it as a
+    ///     validator's, it speaks as an observer.
+    ///   - report: told of a peer that begins to fail, and of one that answers again. From any thread.
+    public init(
+        genesis: Genesis, organisation: OrganisationID, key: SecretKey,
+        clock: @escaping @Sendable () -> UInt64, report: @escaping @Sendable (PeerReport) -> Void
+    ) {
+        self.genesis = genesis
+        self.organisation = organisation
+        self.key = key
+        self.clock = clock
+        self.report = report
+    }
+
+    /// From now on these; those that stay as they were keep what waits for them.
+    /// - Throws: ``NodeClientError`` where a URL or a file of authorities cannot be used; nothing is changed then.
+    public func set(_ wanted: [PeerConfiguration]) throws(NodeClientError) {
+        let there = state.withLock { $0.peers }
+        var fresh: [Peer] = []
+        for configuration in wanted where !there.contains(where: { $0.configuration == configuration }) {
+            fresh.append(
+                try Peer(
+                    configuration, genesis: genesis, organisation: organisation, key: key, clock: clock,
+                    report: report))
+        }
+        let all = wanted.compactMap { configuration in
+            (there + fresh).first { $0.configuration == configuration }
+        }
+        let isStopped = state.withLock { state in
+            if !state.isStopped { state.peers = all }
+            return state.isStopped
+        }
+        guard !isStopped else { return }
+        for peer in fresh { peer.start() }
+        for peer in there where !wanted.contains(peer.configuration) { peer.stop() }
+    }
+
+    /// Ends all threads and what is under way.
+    public func stop() {
+        let peers = state.withLock { state in
+            state.isStopped = true
+            defer { state.peers = [] }
+            return state.peers
+        }
+        ended.fulfil(())
+        for peer in peers { peer.stop() }
+    }
+
+    public var standings: [PeerStanding] { state.withLock { $0.peers }.map(\.standing) }
+
+    /// The highest of the heights at which the others say to stand, asked now; nil where nobody answers.
+    public func highestHead() -> UInt64? { state.withLock { $0.peers }.compactMap { $0.head() }.max() }
+
+    // MARK: What a node's runner asks for
+
+    /// Sends a vote to all of them, without waiting.
+    public func send(_ vote: Vote) {
+        for peer in state.withLock({ $0.peers }) { peer.post(vote) }
+    }
+
+    /// The first certificate above a height that somebody has; nil where nobody has one.
+    public func certificate(above height: UInt64) -> Certificate? {
+        for peer in inTurn() {
+            if let certificate = peer.certificate(above: height), certificate.height > height { return certificate }
+        }
+        return nil
+    }
+
+    /// Final blocks above a height, of the first who has any; none where nobody has.
+    public func finals(above height: UInt64) -> [FinalBlocks] {
+        // Whoever asks has used up what was sent before, or found that it proves nothing.
+        let last = state.withLock { state in
+            defer { state.sent = nil }
+            return state.sent
+        }
+        if let last, height < last.upTo {
+            last.peer.blame(
+                "what it sends as final blocks above height \(height) proves nothing. To do: tell that organisation, "
+                    + "whose node is broken or lies; the others are asked")
+        }
+        for peer in inTurn() {
+            let finals = peer.finals(above: height)
+            guard let upTo = finals.last?.certificate.height else { continue }
+            state.withLock { $0.sent = (peer, upTo) }
+            return finals
+        }
+        _ = ended.wait(within: Self.idleMilliseconds)
+        return []
+    }
+
+    /// Those who may be asked now, beginning with another one each time.
+    private func inTurn() -> [Peer] {
+        let (peers, turn) = state.withLock { state in
+            state.turn += 1
+            return (state.peers, state.turn)
+        }
+        guard !peers.isEmpty else { return [] }
+        let first = turn % peers.count
+        return (peers[first...] + peers[..<first]).filter(\.mayBeAsked)
+    }
+}
