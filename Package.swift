@@ -59,8 +59,8 @@ var targets: [Target] = [
     library(
         "Gateway",
         [
-            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "SQLite", "Node", "Wire",
-            "HTTPServer",
+            "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "SQLite", "Ordering", "Node",
+            "Wire", "HTTPServer",
         ]),
     library("Peers", ["Concurrency", "Crypto", "Ledger", "Chain", "Node", "Wire", "Wallet"]),
     library("Registrar", ["SQLite"]),
@@ -125,8 +125,14 @@ var targets: [Target] = [
     tests(
         "OrderingTests",
         [
-            "Chain", "Concurrency", "Ledger", "Storage", "Ordering", "OrderingEtcd", "Node", "Simulation", "HTTPClient",
-            "EtcdKit", "ServerKit",
+            "Canonical", "Chain", "Concurrency", "Crypto", "Ledger", "Storage", "Ordering", "OrderingEtcd", "Node",
+            "Simulation", "HTTPClient", "JSON", "Wallet", "Wire", "EtcdKit", "ServerKit", "lianfen",
+        ]),
+    tests(
+        "PeersTests",
+        [
+            "Canonical", "Chain", "Concurrency", "Crypto", "HTTPServer", "Ledger", "Node", "Peers", "ServerKit",
+            "Simulation", "Storage",
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),
@@ -157,7 +163,7 @@ var targets: [Target] = [
         "CommandsTests",
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "HTTPClient", "JSON", "ServerKit", "Storage", "Terminal", "Wire",
+            "HTTPClient", "JSON", "OrderingEtcd", "Peers", "ServerKit", "Storage", "Terminal", "Wire",
         ]),
     .executableTarget(
         name: "GuideSteps", dependencies: ["Canonical", "Chain", "Crypto", "Ledger", "Wallet", "Wire"],

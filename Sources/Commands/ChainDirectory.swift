@@ -67,9 +67,10 @@ struct ChainDirectory {
         }
     }
 
-    /// Validators whose directory is here.
+    /// Organisations whose node's directory is here: validators, and one that only follows.
     var members: [OrganisationID] {
-        genesis.validators.map(\.id).filter { Files.exists(Self.storePath(path, $0)) }
+        let numbers = ((try? Files.names(in: path + "/nodes")) ?? []).compactMap { UInt32($0) }.sorted()
+        return numbers.map { OrganisationID($0) }.filter { Files.exists(Self.storePath(path, $0)) }
     }
 
     /// Starts all validators that live here.
@@ -118,7 +119,7 @@ struct ChainDirectory {
     }
 
     /// A validator whose clock lies far behind the chain's time does not vote, and whoever waits would wait as long.
-    private func checkClock(_ tables: BlockStore) throws {
+    func checkClock(_ tables: BlockStore) throws {
         let newest = try tables.newestCertificate()?.medianTime ?? 0
         let now = wallClockMilliseconds()
         guard now + NodeCore.clockBehindMaxMilliseconds < newest else { return }
@@ -224,12 +225,12 @@ struct Passphrase {
 
     func bytes() throws -> [UInt8]? {
         if let file {
-            let line = try Files.read(file, max: 4096).prefix { $0 != 0x0A && $0 != 0x0D }
+            let line = try Files.firstLine(file)
             guard !line.isEmpty else {
                 throw CommandError(
                     code: "passphrase-empty", field: "--passphrase-file", reason: "the file's first line is empty")
             }
-            return Array(line)
+            return line
         }
         guard let text = getenv("LIANFEN_PASSPHRASE") else { return nil }
         let bytes = Array(String(cString: text).utf8)

@@ -73,7 +73,8 @@ enum DemoCommand {
             figures.note(block)
             relay.note(block)
         }) { consortium in
-            let service = try Service(parsed, directory, consortium, relay)
+            let service = try Service(
+                parsed, directory, consortium.first, of: directory.members[0], relay)
             defer { service?.stop() }
             console.note(
                 "\(consortium.runners.count) organisations certify blocks in this process. Ctrl-C stops; a second "

@@ -28,6 +28,11 @@ enum Files {
         }
     }
 
+    /// The first line of a short file, without its end.
+    static func firstLine(_ path: String) throws -> [UInt8] {
+        Array(try read(path, max: 4096).prefix { $0 != 0x0A && $0 != 0x0D })
+    }
+
     /// How many rows a file with a header has at most, to tell how much is left: a quoted line break counts as one
     /// more. Nil where that is not to be had without using the file up.
     static func rowsAtMost(_ path: String) -> Int? {

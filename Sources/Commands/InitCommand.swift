@@ -17,7 +17,12 @@ enum InitCommand {
             With --dev the chain is ready to use at once, and its keys are stored without a passphrase: for trying and \
             for tests only. Without --dev all keys are sealed under the passphrase given.
 
-            --validators N makes N organisations that all vote and live in this one directory.
+            --validators N makes N organisations that all vote and live in this one directory. With --apart each gets \
+            a directory of its own, DIR/1 to DIR/N, with its keys alone and a file node.json that says where the etcd \
+            cluster and the other nodes are: carry them to their machines, and run `lianfen node` there \
+            (docs/machines.md).
+
+            --join GENESIS makes the directory of an organisation that follows a chain that there is.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "where; must not exist, or be empty"),
@@ -28,24 +33,37 @@ enum InitCommand {
                 "quota", in: 1...Int.max, placeholder: "POINTS", .fallback("1000000000000"),
                 help: "the most that may be outstanding of each unit"),
             Passphrase.option,
+        ] + Machines.options + [
+            .path("join", placeholder: "GENESIS", help: "follow the chain of this genesis; with --organisation"),
+            .integer("organisation", in: 1...Int(UInt32.max), help: "the number of the organisation that follows"),
         ]
     ) { parsed, console in
         let path = parsed.requiredText("dir")
         let isDevelopment = parsed.flag("dev")
         let passphrase = try passphrase(parsed)
+        if let file = parsed.text("join") { return try join(parsed, console, file, passphrase) }
+        guard !parsed.has("organisation") else {
+            throw CommandError(
+                code: "organisation-option", field: "--organisation",
+                reason: "it names who follows a chain that there is: give --join too", exit: .usage)
+        }
+        let validators = parsed.requiredNumber("validators")
+        let machines = try Machines(parsed, validators: validators, isNeeded: parsed.flag("apart"))
         let genesis = try create(
-            at: path, chain: parsed.requiredText("chain"), validators: parsed.requiredNumber("validators"),
-            quota: UInt64(parsed.requiredNumber("quota")), passphrase: passphrase)
+            at: path, chain: parsed.requiredText("chain"), validators: validators,
+            quota: UInt64(parsed.requiredNumber("quota")), passphrase: passphrase, machines: machines)
         if isDevelopment {
             console.note("This is a development chain: its keys are stored without a passphrase.")
         }
+        let place = machines == nil ? path : validators == 1 ? "\(path)/1" : "\(path)/1 to \(path)/\(validators)"
         console.answer(
             [
                 "dir": .string(path), "chain": .string(genesis.chain), "genesis": .string(genesis.hash.description),
                 "validators": JSONValue(genesis.validators.count), "development": .bool(isDevelopment),
             ],
             text: """
-                Made the chain \(genesis.chain) in \(path), with \(Counted.text(genesis.validators.count, "validator")).
+                Made the chain \(genesis.chain) in \(place), with \
+                \(Counted.text(genesis.validators.count, "validator")).
                 Genesis \(genesis.hash)
                 """)
         return .ok
@@ -62,15 +80,43 @@ enum InitCommand {
         return passphrase
     }
 
+    private static func join(
+        _ parsed: Parsed, _ console: Console, _ file: String, _ passphrase: [UInt8]?
+    ) throws -> ExitCode {
+        let genesis = try ChainDirectory.readGenesis(file)
+        guard let number = parsed.number("organisation").flatMap({ UInt32(exactly: $0) }) else {
+            throw CommandError(
+                code: "organisation-missing", field: "--organisation",
+                reason: "say as which organisation the node follows; an applicant takes a number that is free",
+                exit: .usage)
+        }
+        guard
+            let machines = try Machines(parsed, validators: genesis.validators.count, isNeeded: true, follows: true)
+        else { preconditionFailure("who joins has a machine") }
+        let path = parsed.requiredText("dir")
+        let key = try join(genesis, as: OrganisationID(number), at: path, machines, passphrase: passphrase)
+        console.answer(
+            [
+                "dir": .string(path), "chain": .string(genesis.chain), "genesis": .string(genesis.hash.description),
+                "organisation": JSONValue(number), "votingKey": .string(key.description),
+            ],
+            text: """
+                Made \(path), which follows the chain \(genesis.chain) as organisation \(number).
+                Genesis \(genesis.hash)
+                The other nodes let it read once they have its key among `observers` in their node.json:
+                \(key)
+                """)
+        return .ok
+    }
+
     /// Names of the organisations of a chain that is made here.
     static let names = [
         "星河广场 Galaxy Plaza", "江畔天地 Riverside", "云杉百货 Spruce", "东门市集 East Gate",
     ]
 
-    /// Makes everything beside the directory and gives it its name at the end, so that it is there whole or not at all.
     static func create(
         at path: String, chain: String, validators: Int, quota: UInt64, passphrase: [UInt8]?,
-        parameters: Parameters = Parameters()
+        parameters: Parameters = Parameters(), machines: Machines? = nil
     ) throws -> Genesis {
         guard (1...Genesis.chainBytesMax).contains(chain.utf8.count),
             chain.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
@@ -79,33 +125,47 @@ enum InitCommand {
                 code: "chain-name", field: "--chain", reason: "a chain's name is 1 to 32 printable ASCII characters",
                 exit: .usage)
         }
-        return try NewDirectory(path).fill { try fill($0, chain, validators, quota, passphrase, parameters) }
+        return try NewDirectory(path).fill { making in
+            func home(_ id: OrganisationID) -> String { machines == nil ? making : "\(making)/\(id.number)" }
+            try Files.makeDirectory(making)
+            let organisations = try (1...UInt32(validators)).map { number in
+                let id = OrganisationID(number)
+                let keys = try Keys(id, in: home(id), passphrase)
+                return GenesisOrganisation(
+                    id: id, name: Int(number) <= names.count ? names[Int(number) - 1] : "商城 Mall \(number)",
+                    votingKey: keys.voting, issuingKey: keys.issuing, governingKey: keys.governing, quota: quota)
+            }
+            let genesis = Genesis(
+                chain: chain, time: wallClockMilliseconds(), orderingEpoch: randomBytes(16), parameters: parameters,
+                organisations: organisations)
+            for organisation in organisations {
+                try finish(home(organisation.id), organisation.id, genesis)
+                try machines?.write(organisation.id, in: genesis, to: home(organisation.id))
+            }
+            return genesis
+        }
     }
 
-    private static func fill(
-        _ path: String, _ chain: String, _ validators: Int, _ quota: UInt64, _ passphrase: [UInt8]?,
-        _ parameters: Parameters
-    ) throws -> Genesis {
-        for directory in ["", "/nodes", "/keys", "/wallets"] { try Files.makeDirectory(path + directory) }
-        func store(_ file: String) throws -> PublicKey { try KeyFile.make(at: file, passphrase: passphrase).publicKey }
-        var organisations: [GenesisOrganisation] = []
-        for number in 1...UInt32(validators) {
-            let id = OrganisationID(number)
-            try Files.makeDirectory(path + "/nodes/\(number)")
-            organisations.append(
-                GenesisOrganisation(
-                    id: id, name: Int(number) <= names.count ? names[Int(number) - 1] : "商城 Mall \(number)",
-                    votingKey: try store(ChainDirectory.votingKeyPath(path, id)),
-                    issuingKey: try store(ChainDirectory.keyPath(path, id, "issuing")),
-                    governingKey: try store(ChainDirectory.keyPath(path, id, "governing")), quota: quota))
+    /// An organisation's new keys, written into its directory.
+    struct Keys {
+        let voting: PublicKey
+        let issuing: PublicKey
+        let governing: PublicKey
+
+        init(_ id: OrganisationID, in path: String, _ passphrase: [UInt8]?) throws {
+            for directory in ["", "/nodes", "/nodes/\(id.number)", "/keys", "/wallets"] {
+                try Files.makeDirectory(path + directory)
+            }
+            func new(_ file: String) throws -> PublicKey { try KeyFile.make(at: file, passphrase: passphrase).publicKey }
+            voting = try new(ChainDirectory.votingKeyPath(path, id))
+            issuing = try new(ChainDirectory.keyPath(path, id, "issuing"))
+            governing = try new(ChainDirectory.keyPath(path, id, "governing"))
         }
-        let genesis = Genesis(
-            chain: chain, time: wallClockMilliseconds(), orderingEpoch: randomBytes(16), parameters: parameters,
-            organisations: organisations)
+    }
+
+    /// Writes the genesis into a directory, and an organisation's empty tables.
+    static func finish(_ path: String, _ id: OrganisationID, _ genesis: Genesis) throws {
         try Files.write(genesis.canonicalBytes, to: ChainDirectory.genesisPath(path), mode: 0o644)
-        for organisation in organisations {
-            try ChainDirectory.makeStore(path, organisation.id, genesis)
-        }
-        return genesis
+        try ChainDirectory.makeStore(path, id, genesis)
     }
 }

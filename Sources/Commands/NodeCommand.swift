@@ -1,4 +1,3 @@
-import Concurrency
 import Crypto
 import Glibc
 import JSON
@@ -6,7 +5,7 @@ import Ledger
 import Node
 import Terminal
 
-/// `lianfen node`: runs the validators of a directory until it is asked to stop.
+/// `lianfen node`: runs the validators of a directory, or the node of one organisation, until it is asked to stop.
 enum NodeCommand {
     static let command = Command(
         "node", "run the validators that live in a directory",
@@ -17,6 +16,10 @@ enum NodeCommand {
 
             With --listen it serves the HTTP interface (docs/api.md) and its pages. Beside loopback that needs TLS, or \
             a proxy in front.
+
+            Where the directory has a file node.json, it runs the node of the one organisation that the file names, \
+            over an etcd cluster and with the other members' nodes (docs/machines.md). SIGHUP lets it read peers and \
+            observers there again.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
@@ -25,58 +28,99 @@ enum NodeCommand {
         ] + Service.options(listen: .optional)
     ) { parsed, console in
         let directory = try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
+        let run = Run(parsed, directory, console)
+        return try NodeSetup.exists(in: directory.path) ? run.organisation() : run.consortium()
+    }
+
+    /// One call of the command.
+    private struct Run {
+        let parsed: Parsed
+        let directory: ChainDirectory
+        let console: Console
         let stop = Signals.install()
         let transactions = Counter()
         let relay = Service.Relay()
-        return try directory.withConsortium(
-            certified: { block in
-                transactions.add(block.block.output.receipts.count)
-                relay.note(block)
+        /// Not by the wall clock, which may jump.
+        let end: UInt64?
+
+        init(_ parsed: Parsed, _ directory: ChainDirectory, _ console: Console) {
+            self.parsed = parsed
+            self.directory = directory
+            self.console = console
+            end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
+        }
+
+        private static let refreshMilliseconds: Int32 = 500
+
+        /// Waits; whether the end has come.
+        private func isOver(after milliseconds: Int32) -> Bool {
+            if stop.wait(milliseconds: milliseconds) { return true }
+            return end.map { ProgressBar.monotonic() >= $0 } ?? false
+        }
+
+        private func certified(_ block: CertifiedBlock) {
+            transactions.add(block.block.output.receipts.count)
+            relay.note(block)
+        }
+
+        func consortium() throws -> ExitCode {
+            try directory.withConsortium(certified: certified) { consortium in
+                let service = try Service(
+                    parsed, directory, consortium.first, of: directory.members[0], relay)
+                defer { service?.stop() }
+                console.note(
+                    "Running \(Counted.text(consortium.runners.count, "validator")) of \(directory.genesis.chain). "
+                        + (service.map { "Serving \($0.url) " } ?? "") + "Ctrl-C stops.")
+                return try show(
+                    consortium.first, network: { nil },
+                    failure: {
+                        consortium.halted.first.map(ChainDirectory.explain)
+                    })
             }
-        ) { consortium in
-            let service = try Service(parsed, directory, consortium, relay)
+        }
+
+        func organisation() throws -> ExitCode {
+            let hangUps = Signals.hangUps()
+            let started = try OrganisationNode.start(
+                directory, console, wait: isOver(after:), certified: certified)
+            guard let node = started else { return .ok }
+            defer { node.stop() }
+            let service = try Service(
+                parsed, directory, node.runner, of: node.organisation, relay, observers: node.observers,
+                network: node.standings)
             defer { service?.stop() }
             console.note(
-                "Running \(Counted.text(consortium.runners.count, "validator")) of \(directory.genesis.chain). "
+                "Running the node of \(node.organisation) of \(directory.genesis.chain). "
                     + (service.map { "Serving \($0.url) " } ?? "") + "Ctrl-C stops.")
-            // Not by the wall clock, which may jump.
-            let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
-            func answer(_ status: NodeCore.Status, text: String) {
-                console.answer(
-                    [
-                        "height": JSONValue(status.committed), "stateRoot": .string(status.stateRoot.description),
-                        "time": JSONValue(status.time), "transactions": JSONValue(transactions.value),
-                    ], text: text)
-            }
-            var shown: UInt64 = 0
-            var wasBehind = false
-            while !stop.wait(milliseconds: 500) {
-                if let halt = consortium.halted.first {
-                    throw ChainDirectory.explain(halt)
-                }
-                let status = consortium.first.status
-                let isBehind = wallClockMilliseconds() + NodeCore.clockBehindMaxMilliseconds < status.time
-                if isBehind, !wasBehind {
-                    console.note(
-                        "This machine's clock has fallen behind the certified time by more than "
-                            + "\(NodeCore.clockBehindMaxMilliseconds / 1000) s: its validators do not vote until it "
-                            + "is set."
-                    )
-                }
-                wasBehind = isBehind
-                let age = wallClockMilliseconds() - min(wallClockMilliseconds(), status.time)
-                console.setStatus(
-                    "certified \(status.committed)  executed \(status.executed)  transactions \(transactions.value)  "
-                        + "block time \(age / 1000) s ago")
-                if parsed.json, status.committed != shown {
-                    shown = status.committed
-                    answer(status, text: "")
-                }
-                if let end, ProgressBar.monotonic() >= end { break }
+            return try show(
+                node.runner, network: { node.standing }, failure: { node.failure },
+                meanwhile: {
+                    guard hangUps.take() else { return }
+                    do {
+                        try service?.setObservers(node.reload(directory))
+                        console.note("Read \(NodeSetup.path(directory.path)) again.")
+                    } catch let error as CommandError {
+                        console.note("Nothing was changed: \(error.field.map { "\($0): " } ?? "")\(error.reason)")
+                    }
+                })
+        }
+
+        /// Shows how it goes until the end.
+        private func show(
+            _ runner: NodeRunner, network: () -> NetworkStanding?, failure: () -> CommandError?,
+            meanwhile: () throws -> Void = {}
+        ) throws -> ExitCode {
+            let screen = NodeScreen(console, transactions)
+            while !isOver(after: Self.refreshMilliseconds) {
+                if let failure = failure() { throw failure }
+                try meanwhile()
+                screen.refresh(runner.status, network())
             }
             console.setStatus("")
-            let status = consortium.first.status
-            answer(status, text: "Stopped at height \(status.committed), state root \(status.stateRoot).")
+            let status = runner.status
+            console.answer(
+                screen.json(status, network()),
+                text: "Stopped at height \(status.committed), state root \(status.stateRoot).")
             return .ok
         }
     }

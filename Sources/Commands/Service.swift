@@ -93,8 +93,18 @@ final class Service {
     /// Where pages and interface are.
     let url: String
 
+    /// Who may read whole blocks, as the command line says.
+    private let observers: Set<PublicKey>
+
     /// Opens the doors of a running node; nil where the command line names none.
-    init?(_ parsed: Parsed, _ directory: ChainDirectory, _ consortium: Consortium, _ relay: Relay) throws {
+    /// - Parameters:
+    ///   - organisation: whose node it is.
+    ///   - observers: beside those of the command line.
+    ///   - network: what the node knows of the others, where it has others.
+    init?(
+        _ parsed: Parsed, _ directory: ChainDirectory, _ node: NodeRunner, of organisation: OrganisationID,
+        _ relay: Relay, observers more: [PublicKey] = [], network: @escaping @Sendable () -> NetworkStanding? = { nil }
+    ) throws {
         guard let listen = parsed.text("listen") else { return nil }
         let address = try Address(listen, option: "--listen")
         let figuresAddress = try parsed.text("metrics").map { try Address($0, option: "--metrics") }
@@ -111,14 +121,16 @@ final class Service {
             level: EventLog.Level.allCases.first { "\($0)" == parsed.requiredText("log-level") } ?? .info,
             clock: { wallClockMilliseconds() }, write: try Self.sink(parsed.text("log")))
         var configuration = Gateway.Configuration(
-            validator: directory.members[0], answersPath: directory.path + "/answers.sqlite")
+            validator: organisation, answersPath: directory.path + "/answers.sqlite")
         configuration.corsOrigins = parsed.texts("cors-origin")
         configuration.isBehindProxy = parsed.flag("behind-proxy")
         let rate = parsed.requiredNumber("requests-per-second")
         configuration.requestsPerSecond = rate == 0 ? nil : UInt64(rate)
-        configuration.observers = Set(try parsed.texts("observer").map(Self.observer))
+        observers = Set(try parsed.texts("observer").map(Self.observer))
+        configuration.observers = observers.union(more)
+        configuration.network = network
         gateway = try Gateway(
-            genesis: directory.genesis, node: consortium.first, configuration: configuration, log: log,
+            genesis: directory.genesis, node: node, configuration: configuration, log: log,
             site: Site.files)
         var door = HTTPServerConfiguration()
         (door.host, door.port, door.tls) = (address.host, address.port, tls)
@@ -151,6 +163,9 @@ final class Service {
                 .init("tls", .bool(tls != nil)),
             ])
     }
+
+    /// From now on these may read whole blocks, beside those of the command line.
+    func setObservers(_ more: [PublicKey]) { gateway.setObservers(observers.union(more)) }
 
     /// Closes the doors in order: says that it leaves, takes nothing new, answers what is under way, ends.
     func stop() {

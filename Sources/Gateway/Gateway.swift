@@ -28,6 +28,8 @@ public final class Gateway: Sendable {
         /// Keys that may read whole blocks beside the validators'.
         public var observers: Set<PublicKey> = []
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
+        /// What the node knows of the others, where it has others.
+        public var network: @Sendable () -> NetworkStanding? = { nil }
 
         public init(validator: OrganisationID, answersPath: String) {
             self.validator = validator
@@ -132,7 +134,8 @@ public final class Gateway: Sendable {
     /// Figures as Prometheus reads them.
     public var metricsText: String {
         metrics.text(
-            chain.node.status, age: chain.ageMilliseconds, underWay: submissions.underWayCount,
+            chain.node.status, isOverdue: chain.node.status.isOverdue(now: configuration.clock()),
+            age: chain.ageMilliseconds, underWay: submissions.underWayCount, configuration.network(),
             server.withLock { $0 }?.statistics)
     }
 }
@@ -154,7 +157,7 @@ extension Gateway: HTTPApplication {
     public func finished(_ record: HTTPRecord) {
         metrics.note(record)
         let level: EventLog.Level =
-            record.status >= 500 ? .warning : record.route.hasPrefix("GET /healthz") ? .debug : .info
+            record.status >= 500 ? .warning : Self.routine.contains(record.route) ? .debug : .info
         guard log.isOn(level) else { return }
         log.note(
             level, "request",
@@ -165,6 +168,9 @@ extension Gateway: HTTPApplication {
                 .init("bytes", JSONValue(record.bytesOut)), .init("complete", .bool(record.isComplete)),
             ])
     }
+
+    /// What comes again and again, whoever uses the node.
+    private static let routine: Set<String> = ["GET /healthz", "POST /v1/votes", "GET /v1/finals"]
 
     private func dispatch(_ request: HTTPRequest, _ exchange: HTTPExchange) throws(Problem) {
         guard let segments = request.segments else {

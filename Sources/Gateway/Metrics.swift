@@ -39,19 +39,28 @@ final class Metrics: Sendable {
     /// A transaction was answered for, with this result.
     func note(result: String) { counts.withLock { $0.transactions[result, default: 0] += 1 } }
 
-    func text(_ status: NodeCore.Status, age: UInt64, underWay: Int, _ server: HTTPServer.Statistics?) -> String {
+    func text(
+        _ status: NodeCore.Status, isOverdue: Bool, age: UInt64, underWay: Int, _ network: NetworkStanding?,
+        _ server: HTTPServer.Statistics?
+    ) -> String {
         let counts = counts.withLock { $0 }
         var out = ""
         func help(_ name: String, _ type: String, _ about: String) {
-            out += "# HELP \(name) \(about)\n# TYPE \(name) \(type)\n"
+            out += Self.head(name, type, about)
         }
         func one(_ name: String, _ type: String, _ about: String, _ value: some BinaryInteger) {
             help(name, type, about)
             out += "\(name) \(value)\n"
         }
+        one("lianfen_height_log", "gauge", "Highest position seen in the order.", status.logHead)
         one("lianfen_height_certified", "gauge", "Newest certified height.", status.certified)
         one("lianfen_height_executed", "gauge", "Newest executed height.", status.executed)
         one("lianfen_height_committed", "gauge", "Height at which the tables and all answers stand.", status.committed)
+        one("lianfen_lag", "gauge", "Positions of the order that are not certified.", status.lag)
+        one(
+            "lianfen_certificates_overdue", "gauge",
+            "1 where the order stands above the certified height and that does not move on.", isOverdue ? 1 : 0)
+        if let network { out += Self.text(network) }
         one("lianfen_head_age_milliseconds", "gauge", "Age of the newest certified block by its time.", age)
         one("lianfen_pool_transactions", "gauge", "Transactions that wait or are under way.", status.pooled)
         one("lianfen_submissions_under_way", "gauge", "Transactions that this gateway waits for.", underWay)
@@ -84,6 +93,10 @@ final class Metrics: Sendable {
             one("lianfen_http_timeouts_total", "counter", "Requests that did not come in time.", server.timeouts)
         }
         return out
+    }
+
+    static func head(_ name: String, _ type: String, _ about: String) -> String {
+        "# HELP \(name) \(about)\n# TYPE \(name) \(type)\n"
     }
 
     /// Microseconds as decimal seconds, without a floating point number.

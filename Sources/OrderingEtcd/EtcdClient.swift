@@ -8,6 +8,8 @@ import JSON
 final class EtcdClient: Sendable {
     let configuration: EtcdConfiguration
     private let http: HTTPClient
+    /// Ends what is under way, and every later call.
+    let cancellation = HTTPCancellation()
     private let state: Locked<State>
 
     private struct State: Sendable {
@@ -52,9 +54,9 @@ final class EtcdClient: Sendable {
         let deadline = ContinuousClock.now + .milliseconds(configuration.readMilliseconds)
         while true {
             do throws(EtcdError) { return try call(path, body) } catch {
-                guard error.kind == .unreachable || error.kind == .unknown, ContinuousClock.now < deadline else {
-                    throw error
-                }
+                guard error.kind == .unreachable || error.kind == .unknown, ContinuousClock.now < deadline,
+                    !cancellation.isCancelled
+                else { throw error }
                 pause(milliseconds: UInt64(backoff.next(using: &random)))
             }
         }
@@ -106,7 +108,8 @@ final class EtcdClient: Sendable {
     ) throws(EtcdError) -> JSONValue {
         let response: HTTPClientResponse
         do throws(HTTPClientError) {
-            response = try http.perform(request(path, body, to: place, token: token))
+            response = try http.perform(
+                request(path, body, to: place, token: token), until: cancellation)
         } catch { throw EtcdError(error) }
         guard response.status == 200 else { throw EtcdError(response, place: place) }
         do throws(JSONError) {
@@ -119,7 +122,7 @@ final class EtcdClient: Sendable {
     /// Follows a stream of answers on the calling thread until it breaks off or is cancelled.
     /// - Parameter onBytes: called whenever something came.
     func follow(
-        _ path: String, _ body: JSONValue, until cancellation: HTTPCancellation, onBytes: @escaping () -> Void
+        _ path: String, _ body: JSONValue, onBytes: @escaping () -> Void
     ) throws(EtcdError) {
         let place = configuration.endpoints[state.withLock { $0.endpoint }]
         var request = request(path, body, to: place, token: try token(at: place))

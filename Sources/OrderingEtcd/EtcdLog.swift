@@ -13,7 +13,6 @@ public final class EtcdLog: Ordering {
     private let client: EtcdClient
     private let keys: EtcdKeys
     private let state: Locked<State>
-    private let cancellation = HTTPCancellation()
     // One for each thread: what a waiter brings, it brings once.
     private let watchEnd = Waiter<Void>()
     private let sizeEnd = Waiter<Void>()
@@ -50,9 +49,9 @@ public final class EtcdLog: Ordering {
         threads.withLock { $0 = started }
     }
 
-    /// Ends its threads. Calls after it may still be answered; nothing wakes any more.
+    /// Ends its threads and the calls in hand, of which each may have happened; calls after it fail.
     public func stop() {
-        cancellation.cancel()
+        client.cancellation.cancel()
         watchEnd.fulfil(())
         sizeEnd.fulfil(())
         let running = threads.withLock { threads in
@@ -191,10 +190,13 @@ public final class EtcdLog: Ordering {
     private func note(complaint: String?) { state.withLock { $0.condition.complaint = complaint } }
 
     private func check(epoch found: [(key: String, value: [UInt8])]) throws(OrderingError) {
-        guard let bytes = found.first?.value else {
-            throw .foreign("the cluster holds no order of this chain: it is new, or was wiped")
-        }
-        guard bytes == epoch.bytes else { throw .foreign("the cluster holds the order of another epoch or chain") }
+        guard found.first?.value != epoch.bytes else { return }
+        let complaint =
+            found.isEmpty
+            ? "the cluster holds no order of this chain: it is new, or was wiped"
+            : "the cluster holds the order of another epoch or chain"
+        note(complaint: complaint)
+        throw .foreign(complaint)
     }
 
     private static func floor(_ found: [(key: String, value: [UInt8])]) -> UInt64 {
@@ -207,10 +209,10 @@ public final class EtcdLog: Ordering {
     private func watch() {
         var backoff = Backoff()
         var random = SystemRandomNumberGenerator()
-        while !cancellation.isCancelled {
+        while !client.cancellation.isCancelled {
             var hasCome = false
             try? client.follow(
-                "/v3/watch", ["create_request": ["key": encoded(keys.tip)]], until: cancellation
+                "/v3/watch", ["create_request": ["key": encoded(keys.tip)]]
             ) { [state] in
                 hasCome = true
                 for wake in state.withLock({ $0.wakes }) { wake() }

@@ -28,8 +28,10 @@ final class Peer: Sendable {
         /// Not asked for anything before this moment, by a clock that never jumps.
         var askedFrom = ContinuousClock.now
         var asking = Backoff(first: Peer.firstMilliseconds, longest: Peer.longestMilliseconds)
-        /// The kind of failure that was reported last.
+        /// The kind of failure that was reported and still holds.
         var reported: String?
+        /// What was reported last and when, so that a peer that comes and goes is not told of each time.
+        var told: (code: String, at: ContinuousClock.Instant)?
 
         /// Adds votes that are not there yet; of more than may wait the newest stay.
         mutating func keep(_ newer: [Vote]) {
@@ -43,6 +45,8 @@ final class Peer: Sendable {
     private static let longestMilliseconds = 10_000
     /// Votes that wait; of more the newest stay, since a node that is so far behind asks for certificates.
     static let votesMax = VoteList.countMax
+    /// The same kind of failure is told of at most this often.
+    private static let tellEvery = Duration.seconds(30)
     /// Bytes of an answer: a list of final blocks, whose last piece may go beyond its bound.
     private static let answerBytesMax = 24 << 20
     private static let requestMilliseconds = 5_000
@@ -72,6 +76,9 @@ final class Peer: Sendable {
     }
 
     var standing: PeerStanding { state.withLock { $0.standing } }
+
+    /// Votes that wait to be sent.
+    var waiting: [Vote] { state.withLock { $0.votes } }
 
     func start() {
         thread.withLock { $0 = WorkerThread("peer-\(configuration.organisation.number)") { [self] in sendVotes() } }
@@ -217,10 +224,12 @@ final class Peer: Sendable {
             state.standing.failedAt = clock()
             state.standing.failure = sentence
             state.standing.failures += 1
-            defer { state.reported = code }
-            return state.reported != code
+            if state.reported == code { return false }
+            if let told = state.told, told.code == code, told.at + Self.tellEvery > .now { return false }
+            state.reported = code
+            state.told = (code, .now)
+            return true
         }
-        // Once for each kind in a row, however often it happens.
         if isNew { report(PeerReport(organisation: configuration.organisation, failure: sentence)) }
     }
 
@@ -242,7 +251,10 @@ final class Peer: Sendable {
                     + "\(configuration.organisation) to add the key to `observers` in its node.json"
             default: "it is tried again by itself"
             }
-        return "\(place): \(error.sentence) To do: \(advice)."
+        // The client's sentence begins with the place where it has one.
+        let known = "\(configuration.url): "
+        let what = error.sentence.hasPrefix(known) ? String(error.sentence.dropFirst(known.count)) : error.sentence
+        return "\(place): \(what) To do: \(advice)."
     }
 }
 

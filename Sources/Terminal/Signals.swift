@@ -19,6 +19,24 @@ public enum Signals {
         }
     }
 
+    private static let hangUp = Locked<HangUps?>(nil)
+
+    /// Takes SIGHUP over, which then asks for setup to be read again rather than ending the process; further calls
+    /// return the same.
+    public static func hangUps() -> HangUps {
+        hangUp.withLock { installed in
+            if let installed { return installed }
+            let (reading, writing) = StopRequest.openPipe()
+            for end in [reading, writing] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+            hangUpPipe = writing
+            let fresh = HangUps(reading: reading)
+            installed = fresh
+            signal(SIGHUP, forwardHangUp)
+            unblock(SIGHUP)
+            return fresh
+        }
+    }
+
     /// Lets a write to a closed pipe or socket fail instead of killing the process.
     public static func ignoreBrokenPipes() { signal(SIGPIPE, SIG_IGN) }
 
@@ -27,12 +45,7 @@ public enum Signals {
         // Set before a signal can arrive: inside a handler only plain memory and `write` are allowed.
         signalPipe = writing
         startThread {
-            // Whoever started the process may have had them blocked, and a child inherits that.
-            var wanted = sigset_t()
-            sigemptyset(&wanted)
-            sigaddset(&wanted, SIGINT)
-            sigaddset(&wanted, SIGTERM)
-            pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
+            unblock(SIGINT, SIGTERM)
             var byte: UInt8 = 0
             while read(reading, &byte, 1) != 1 {}
             stop.request()
@@ -42,6 +55,15 @@ public enum Signals {
         ignoreBrokenPipes()
         signal(SIGINT, forwardSignal)
         signal(SIGTERM, forwardSignal)
+    }
+
+    /// Lets signals through to the calling thread: whoever started the process may have had them blocked, and a child
+    /// inherits that.
+    private static func unblock(_ signals: Int32...) {
+        var wanted = sigset_t()
+        sigemptyset(&wanted)
+        for signal in signals { sigaddset(&wanted, signal) }
+        pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     }
 
     private static func startThread(_ body: @escaping @Sendable () -> Void) {
@@ -59,6 +81,21 @@ public enum Signals {
     }
 }
 
+/// Signals that ask for setup to be read again.
+public final class HangUps: Sendable {
+    private let reading: Int32
+
+    fileprivate init(reading: Int32) { self.reading = reading }
+
+    /// Whether there was one since the last call; several count as one.
+    public func take() -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 64)
+        var hasCome = false
+        while read(reading, &bytes, bytes.count) > 0 { hasCome = true }
+        return hasCome
+    }
+}
+
 private final class ThreadBody: Sendable {
     let run: @Sendable () -> Void
     init(run: @escaping @Sendable () -> Void) { self.run = run }
@@ -67,10 +104,16 @@ private final class ThreadBody: Sendable {
 /// Written once, before the handlers are in place, and only read afterwards; a handler could take no lock.
 private nonisolated(unsafe) var signalPipe: Int32 = -1
 
+/// The same for SIGHUP.
+private nonisolated(unsafe) var hangUpPipe: Int32 = -1
+
 /// Runs on whatever thread the signal meets, between any two of its instructions.
-private func forwardSignal(_ number: Int32) {
+private func forwardSignal(_ number: Int32) { forward(to: signalPipe) }
+private func forwardHangUp(_ number: Int32) { forward(to: hangUpPipe) }
+
+private func forward(to pipe: Int32) {
     let saved = errno
     var byte: UInt8 = 1
-    _ = write(signalPipe, &byte, 1)
+    _ = write(pipe, &byte, 1)
     errno = saved
 }

@@ -1,5 +1,6 @@
 import Concurrency
 import Foundation
+import ServerKit
 import Terminal
 import TestSupport
 import Testing
@@ -57,6 +58,12 @@ struct Call {
         try #require(call.code == 0, "\(words): \(call.errors)", sourceLocation: sourceLocation)
         return call
     }
+}
+
+extension Child {
+    /// The last line of the answer.
+    var json: JSON { JSON(lastLineOf: output) }
+    var error: JSON { JSON(lastLineOf: errors)["error"] }
 }
 
 /// Reads answers loosely: what is not there, or is of another kind, is nil.

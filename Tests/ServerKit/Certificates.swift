@@ -1,7 +1,8 @@
 public import Foundation
 import TestSupport
 
-/// An authority, a server's certificate for 127.0.0.1, one for another name, and a client's, in `directory`.
+/// An authority, a server's certificate for 127.0.0.1, one that has expired, one for another name, and a client's, in
+/// `directory`.
 public func makeCertificates(in directory: URL) throws {
     let script = """
         ca() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
@@ -9,10 +10,11 @@ public func makeCertificates(in directory: URL) throws {
         leaf() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" \
             -keyout $1.key -out $1.csr
           printf "$2" > $1.ext
-          openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
+          openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days ${3:-2} \
             -extfile $1.ext -out $1.pem; }
         ca authority; ca stranger
         leaf server "subjectAltName=IP:127.0.0.1"
+        leaf expired "subjectAltName=IP:127.0.0.1" -1
         leaf elsewhere "subjectAltName=DNS:elsewhere.example"
         leaf client "extendedKeyUsage=clientAuth"
         """

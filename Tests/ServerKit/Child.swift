@@ -1,21 +1,20 @@
-import Concurrency
-import Foundation
+public import Foundation
 import TestSupport
-import Testing
+public import Testing
 
 /// A process of the tool's own, from the binary beside the tests.
-final class Child {
+public final class Child {
     private let process = Process()
     private let files: URL
     private static let patienceSeconds = 60.0
 
-    static let binary = URL(fileURLWithPath: Built.path("lianfen"))
+    public static let binary = URL(fileURLWithPath: Built.path("lianfen"))
 
-    convenience init(_ words: String...) throws { try self.init(words) }
+    public convenience init(_ words: String...) throws { try self.init(words) }
 
     /// - Parameters:
     ///   - through: a program that runs the tool, with its own arguments.
-    init(_ words: [String], environment: [String: String] = [:], through wrapper: [String] = []) throws {
+    public init(_ words: [String], environment: [String: String] = [:], through wrapper: [String] = []) throws {
         files = FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-child-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: files, withIntermediateDirectories: true)
         let call = wrapper + [Self.binary.path] + words
@@ -35,20 +34,18 @@ final class Child {
         try? FileManager.default.removeItem(at: files)
     }
 
-    var output: String { text("output") }
-    var errors: String { text("errors") }
-    var isRunning: Bool { process.isRunning }
+    public var output: String { text("output") }
+    public var errors: String { text("errors") }
+    public var isRunning: Bool { process.isRunning }
 
-    /// The last line of the answer.
-    var json: JSON { JSON(lastLineOf: output) }
-    var error: JSON { JSON(lastLineOf: errors)["error"] }
+    public func interrupt() { signal(SIGINT) }
+    public func kill() { signal(SIGKILL) }
 
-    func interrupt() { Foundation.kill(process.processIdentifier, SIGINT) }
-    func kill() { Foundation.kill(process.processIdentifier, SIGKILL) }
+    public func signal(_ signal: Int32) { Foundation.kill(process.processIdentifier, signal) }
 
     /// Waits for the end; answers the exit code, or minus the signal that ended it.
     @discardableResult
-    func wait() -> Int32 {
+    public func wait() -> Int32 {
         let deadline = Date(timeIntervalSinceNow: Self.patienceSeconds)
         while process.isRunning, Date() < deadline { usleep(10_000) }
         if process.isRunning { kill() }
@@ -57,7 +54,7 @@ final class Child {
     }
 
     /// Waits until it has written these words to either stream.
-    func waitFor(_ words: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    public func waitFor(_ words: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let deadline = Date(timeIntervalSinceNow: Self.patienceSeconds)
         while !output.contains(words), !errors.contains(words) {
             try #require(

@@ -1,0 +1,120 @@
+import Crypto
+import Glibc
+import JSON
+import Ledger
+import Node
+import StorageRocksDB
+import Terminal
+import Wire
+
+/// Directories that are carried to machines of their own: what `node.json` in each of them says.
+extension InitCommand {
+    struct Machines {
+        /// Members of the etcd cluster.
+        let etcd: [String]
+        /// Where the nodes of the validators are, in their order.
+        let nodes: [String]
+        /// Files that each directory gets a copy of, by the names under which it finds them.
+        let copies: [(name: String, file: String)]
+        let etcdUser: String?
+
+        static let options: [Option] = [
+            .flag("apart", help: "a directory for each organisation, DIR/1 to DIR/N, for machines of their own"),
+            .string(
+                "etcd", placeholder: "URL", .repeated,
+                help: "a member of the etcd cluster; default: http://127.0.0.1:2379"),
+            .path("etcd-ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for its members"),
+            .path("etcd-certificate", placeholder: "FILE", help: "PEM file of the nodes' certificate for it"),
+            .path("etcd-key", placeholder: "FILE", help: "PEM file of that certificate's key"),
+            .string("etcd-user", placeholder: "NAME", help: "who the nodes are to it; with --etcd-password-file"),
+            .path("etcd-password-file", placeholder: "FILE", help: "a file whose first line is the password"),
+            .string(
+                "node-url", placeholder: "URL", .repeated,
+                help: "where the validators' nodes will be, one for each, in their order; default: "
+                    + "http://127.0.0.1:7878 and the ports after it"),
+            .path("ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the nodes"),
+        ]
+
+        private static let portDefault = 7878
+
+        /// - Parameter isNeeded: whether there are such directories at all; options about them are refused otherwise.
+        init?(_ parsed: Parsed, validators: Int, isNeeded: Bool, follows: Bool = false) throws {
+            let given = [
+                "etcd", "etcd-ca", "etcd-certificate", "etcd-key", "etcd-user", "etcd-password-file", "node-url", "ca",
+            ].filter { parsed.has($0) }
+            guard isNeeded else {
+                if let name = given.first {
+                    throw CommandError(
+                        code: "apart-option", field: "--\(name)",
+                        reason: "it is about directories for machines of their own: give --apart or --join too",
+                        exit: .usage)
+                }
+                return nil
+            }
+            // Who follows may do so without the cluster.
+            let members = parsed.texts("etcd")
+            etcd = members.isEmpty && !follows ? ["http://127.0.0.1:2379"] : members
+            let urls = parsed.texts("node-url")
+            guard urls.isEmpty || urls.count == validators else {
+                throw CommandError(
+                    code: "node-urls", field: "--node-url",
+                    reason: "\(urls.count) are given for \(Counted.text(validators, "validator")); give one for each, "
+                        + "in their order, or none", exit: .usage)
+            }
+            nodes = urls.isEmpty ? (0..<validators).map { "http://127.0.0.1:\(Self.portDefault + $0)" } : urls
+            etcdUser = parsed.text("etcd-user")
+            copies = [
+                ("ca", "nodes-ca.pem"), ("etcd-ca", "etcd-ca.pem"), ("etcd-certificate", "etcd-client.pem"),
+                ("etcd-key", "etcd-client.key"), ("etcd-password-file", "etcd.password"),
+            ].compactMap { option, name in parsed.text(option).map { (name, $0) } }
+        }
+
+        private func copied(_ name: String) -> String? { copies.contains { $0.name == name } ? name : nil }
+
+        /// The setup of one organisation's node.
+        func file(_ organisation: OrganisationID, in genesis: Genesis) throws -> NodeFile {
+            let file = NodeFile(
+                organisation: organisation,
+                ordering: etcd.isEmpty
+                    ? nil
+                    : NodeFile.Ordering(
+                        endpoints: etcd, ca: copied("etcd-ca.pem"), certificate: copied("etcd-client.pem"),
+                        key: copied("etcd-client.key"), user: etcdUser, passwordFile: copied("etcd.password")),
+                peers: zip(genesis.validators, nodes).filter { $0.0.id != organisation }.map { validator, url in
+                    NodeFile.Peer(organisation: validator.id, url: url, ca: copied("nodes-ca.pem"))
+                })
+            // What a node would refuse is not written.
+            do throws(JSONError) { return try Form.nodeFile.parse(Form.nodeFile.write(file)) } catch {
+                throw CommandError(
+                    code: "node-file", field: "\(NodeFile.name): \(error.path)", reason: error.reason, exit: .usage)
+            }
+        }
+
+        /// Writes the setup and the files that it names into a directory.
+        func write(_ organisation: OrganisationID, in genesis: Genesis, to directory: String) throws {
+            for (name, source) in copies { try Files.write(Files.read(source), to: directory + "/" + name) }
+            let text = Form.nodeFile.write(try file(organisation, in: genesis)).indentedText
+            try Files.write(Array(text.utf8), to: NodeSetup.path(directory))
+        }
+    }
+
+    /// A directory that follows a chain that there is: with keys of its own, of which nobody else knows yet.
+    /// - Returns: the voting key, by which the others know it.
+    static func join(
+        _ genesis: Genesis, as organisation: OrganisationID, at path: String, _ machines: Machines,
+        passphrase: [UInt8]?
+    ) throws -> PublicKey {
+        guard !genesis.validators.contains(where: { $0.id == organisation }) else {
+            throw CommandError(
+                code: "organisation-taken", field: "--organisation",
+                reason: "\(organisation) is a validator of this chain already; its directory was made with the chain",
+                exit: .usage)
+        }
+        return try NewDirectory(path).fill { making in
+            let keys = try Keys(organisation, in: making, passphrase)
+            try finish(making, organisation, genesis)
+            try machines.write(organisation, in: genesis, to: making)
+            return keys.voting
+        }
+    }
+}

@@ -1,0 +1,227 @@
+import Chain
+import Concurrency
+import Crypto
+import JSON
+import Ledger
+import Node
+import Ordering
+import OrderingEtcd
+import Peers
+import Storage
+import StorageRocksDB
+import Terminal
+import Wallet
+import Wire
+
+/// The node of one organisation in a process of its own: over an etcd cluster where it has access to one, with the
+/// other members' nodes over HTTP.
+final class OrganisationNode {
+    let organisation: OrganisationID
+    let runner: NodeRunner
+    let observers: [PublicKey]
+    private let peers: Peers
+    private let log: EtcdLog?
+    private let signatures: SignaturePool
+    private let halts: Locked<[Halt]>
+    private let checkpointFailure: Locked<CommandError?>
+
+    /// Opens the directory, waits for the order as long as it takes, and starts the node.
+    /// - Parameters:
+    ///   - wait: waits so many milliseconds; whether the wish to end has come meanwhile.
+    /// - Returns: nil where the wish to end came first.
+    static func start(
+        _ directory: ChainDirectory, _ console: Console, wait: (Int32) -> Bool,
+        certified: @escaping @Sendable (CertifiedBlock) -> Void
+    ) throws -> OrganisationNode? {
+        let setup = try NodeSetup(directory)
+        let id = setup.file.organisation
+        let key = try ChainDirectory.readKey(ChainDirectory.votingKeyPath(directory.path, id), directory.passphrase)
+        let place = ChainDirectory.storePath(directory.path, id)
+        let disk = try RocksDBStore(directory: place, mode: Files.exists(place) ? .readWrite : .create)
+        let blocks = BlockStore(WriteBehindStore(disk))
+        let peers = Peers(
+            genesis: directory.genesis, organisation: id, key: key, clock: { wallClockMilliseconds() },
+            report: { report in
+                console.note(report.failure.map { "Peer: \($0)" } ?? "Peer: \(report.organisation) answers again.")
+            })
+        var log: EtcdLog?
+        do {
+            try directory.checkClock(blocks)
+            try check(setup.file.checkpoint, blocks)
+            try setPeers(peers, setup)
+            let epoch = OrderingEpoch(genesis: directory.genesis)
+            log = try setup.etcd.map { configuration in
+                do throws(OrderingError) { return try EtcdLog(configuration, epoch: epoch) } catch {
+                    throw explain(error)
+                }
+            }
+            guard let head = try logHead(log, directory, id, blocks, peers, console, wait) else {
+                peers.stop()
+                log?.stop()
+                blocks.store.close()
+                return nil
+            }
+            return try OrganisationNode(
+                setup, directory, key, blocks, peers, log, ordering: log ?? NoOrder(epoch: epoch), head, certified)
+        } catch {
+            peers.stop()
+            log?.stop()
+            blocks.store.close()
+            throw error
+        }
+    }
+
+    private init(
+        _ setup: NodeSetup, _ directory: ChainDirectory, _ key: SecretKey, _ blocks: BlockStore, _ peers: Peers,
+        _ log: EtcdLog?, ordering: any Ordering, _ head: UInt64,
+        _ certified: @escaping @Sendable (CertifiedBlock) -> Void
+    ) throws {
+        organisation = setup.file.organisation
+        observers = setup.file.observers
+        self.peers = peers
+        self.log = log
+        var configuration = NodeCore.Configuration(validator: organisation, votingKey: key)
+        configuration.stepMilliseconds = Self.stepMilliseconds
+        let (core, effects) = try NodeCore.open(
+            store: blocks.store, genesis: directory.genesis, configuration: configuration, epoch: ordering.epoch,
+            logHead: head, now: wallClockMilliseconds())
+        if let reason = core.signingStopped {
+            throw CommandError(
+                code: "key-foreign", field: ChainDirectory.votingKeyPath(directory.path, organisation),
+                reason: "\(reason); nothing it signs would count")
+        }
+        signatures = SignaturePool(genesis: directory.genesisHash)
+        let halts = Locked<[Halt]>([])
+        self.halts = halts
+        let checkpointFailure = Locked<CommandError?>(nil)
+        self.checkpointFailure = checkpointFailure
+        let checkpoint = setup.file.checkpoint
+        var surroundings = NodeRunner.Surroundings()
+        surroundings.send = { peers.send($0) }
+        surroundings.fetch = { peers.certificate(above: $0) }
+        surroundings.finals = { peers.finals(above: $0) }
+        surroundings.halted = { halt in halts.withLock { $0.append(halt) } }
+        surroundings.crashPoint = try CrashHook.fromEnvironment()
+        surroundings.certified = { block in
+            if let checkpoint, let failure = Self.failure(checkpoint, block.block.header) {
+                checkpointFailure.withLock { $0 = failure }
+            }
+            certified(block)
+        }
+        runner = NodeRunner(
+            core, effects, blocks: blocks, ordering: ordering, signatures: signatures, surroundings: surroundings)
+    }
+
+    /// A round trip to the cluster takes so long that whoever lost one should leave the next to whose turn it is.
+    private static let stepMilliseconds: UInt64 = 20
+
+    /// Ends the node and closes its directory.
+    func stop() {
+        // Before the runner, whose threads may be waiting for one of them.
+        peers.stop()
+        log?.stop()
+        runner.stop()
+        signatures.stop()
+    }
+
+    /// Why the node cannot go on, where it cannot.
+    var failure: CommandError? {
+        checkpointFailure.withLock { $0 } ?? halts.withLock { $0.first }.map(ChainDirectory.explain)
+    }
+
+    var standing: NetworkStanding { standings() }
+
+    /// The same as a function that outlives this object's use here.
+    var standings: @Sendable () -> NetworkStanding {
+        { [log, peers] in NetworkStanding(ordering: log?.condition, peers: peers.standings) }
+    }
+
+    /// Reads the setup again and takes on its peers; the rest of it holds from the next start on.
+    /// - Returns: the observers that it names.
+    /// - Throws: where it is wrong; nothing is changed then.
+    func reload(_ directory: ChainDirectory) throws -> [PublicKey] {
+        let setup = try NodeSetup(directory)
+        guard setup.file.organisation == organisation else {
+            throw CommandError(
+                code: "node-file", field: "\(NodeSetup.path(directory.path)): $.organisation",
+                reason: "is \(setup.file.organisation.number), and this is the node of \(organisation.number)")
+        }
+        try Self.setPeers(peers, setup)
+        return setup.file.observers
+    }
+
+    private static func setPeers(_ peers: Peers, _ setup: NodeSetup) throws {
+        do throws(NodeClientError) { try peers.set(setup.peers) } catch {
+            throw CommandError(code: error.code.rawValue, field: NodeFile.name, reason: error.sentence)
+        }
+    }
+
+    // MARK: The order's head at the start
+
+    /// How long to wait before the order is asked again.
+    private static let retryMilliseconds: Int32 = 1000
+
+    /// The head of the order as it is now, which a validator without a lock of its own has to know. One with locks, and
+    /// one that only follows, need not wait for it.
+    private static func logHead(
+        _ log: EtcdLog?, _ directory: ChainDirectory, _ id: OrganisationID, _ blocks: BlockStore, _ peers: Peers,
+        _ console: Console, _ wait: (Int32) -> Bool
+    ) throws -> UInt64? {
+        // Who cannot read the order never votes.
+        guard let log else { return .max }
+        if try blocks.firstLock(of: id) != nil { return 0 }
+        var said: String?
+        while true {
+            do throws(OrderingError) {
+                if try isFirst(directory, id, blocks, peers, console) { try log.found() }
+                return try log.readHead()
+            } catch {
+                let reason = explain(error).reason
+                if reason != said { console.note("Waiting for the order of entries: \(reason)") }
+                said = reason
+                if wait(retryMilliseconds) { return nil }
+            }
+        }
+    }
+
+    /// Whether the chain may begin now, so that its ring is made where there is none. Every validator of the genesis
+    /// may do so, and none once anybody has executed a block: a ring that is missing then was lost, and a new one would
+    /// give its positions to other entries.
+    private static func isFirst(
+        _ directory: ChainDirectory, _ id: OrganisationID, _ blocks: BlockStore, _ peers: Peers, _ console: Console
+    ) throws(OrderingError) -> Bool {
+        guard directory.genesis.validators.contains(where: { $0.id == id }),
+            (try? blocks.newestBlock()) == 0
+        else { return false }
+        return (peers.highestHead() ?? 0) == 0
+    }
+
+    private static func explain(_ error: OrderingError) -> CommandError {
+        let reason =
+            switch error {
+            case .unreachable(let reason): reason
+            case .belowFloor(let floor): "it begins at position \(floor)"
+            case .foreign(let reason):
+                "\(reason); a chain that has begun is never given a new ring: check `endpoints` in \(NodeFile.name)"
+            }
+        return CommandError(code: "ordering", field: NodeFile.name, reason: reason, exit: .environment)
+    }
+
+    // MARK: The checkpoint
+
+    /// What stands here already has to agree with what is known from elsewhere.
+    private static func check(_ checkpoint: NodeFile.Checkpoint?, _ blocks: BlockStore) throws {
+        guard let checkpoint, try blocks.genesis() != nil, let header = try blocks.header(checkpoint.height),
+            let failure = failure(checkpoint, header)
+        else { return }
+        throw failure
+    }
+
+    private static func failure(_ checkpoint: NodeFile.Checkpoint, _ header: Header) -> CommandError? {
+        guard header.height == checkpoint.height, header.hash != checkpoint.header else { return nil }
+        return CommandError(
+            code: "checkpoint", field: "\(NodeFile.name): $.checkpoint",
+            reason: "at height \(header.height) this chain has the header \(header.hash), and the checkpoint names "
+                + "\(checkpoint.header): one of the two is not of the chain that you mean", exit: .environment)
+    }
+}
