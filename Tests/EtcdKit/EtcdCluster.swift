@@ -203,7 +203,7 @@ public final class EtcdCluster {
     }
 
     /// Ports of loopback that nobody has now.
-    private static func freePorts(_ count: Int) throws -> [Int] {
+    public static func freePorts(_ count: Int) throws -> [Int] {
         var sockets: [Int32] = []
         defer { for socket in sockets { close(socket) } }
         return try (0..<count).map { _ in

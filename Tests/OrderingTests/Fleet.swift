@@ -1,0 +1,246 @@
+import Canonical
+import Chain
+import Concurrency
+import Crypto
+import EtcdKit
+import Foundation
+import HTTPClient
+import JSON
+import Ledger
+import Node
+import Ordering
+import OrderingEtcd
+import ServerKit
+import Testing
+import Wallet
+import Wire
+
+/// Nodes of a consortium as processes of the tool, each with a directory as it would be on a machine of its own, over a
+/// real etcd cluster, with TLS between them.
+final class Fleet {
+    /// One node: its directory, where it listens, and its process while it runs.
+    final class Machine {
+        let directory: String
+        let url: String
+        fileprivate(set) var process: Child?
+
+        init(directory: String, url: String) {
+            self.directory = directory
+            self.url = url
+        }
+    }
+
+    let cluster: EtcdCluster
+    let genesis: Genesis
+    private(set) var machines: [Machine]
+    private let root: URL
+    private let authority: String
+    let unit = UnitCode("MALL")!
+    private(set) var people: [Author] = []
+
+    init(validators: Int = 4, in root: URL) throws {
+        self.root = root
+        let (etcd, tls) = (root.appendingPathComponent("etcd"), root.appendingPathComponent("tls"))
+        for directory in [etcd, tls] {
+            try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        }
+        try makeCertificates(in: tls)
+        authority = tls.appendingPathComponent("authority.pem").path
+        cluster = try EtcdCluster(in: etcd)
+        let urls = try EtcdCluster.freePorts(validators).map { "https://127.0.0.1:\($0)" }
+        let home = root.appendingPathComponent("mall").path
+        let password = root.appendingPathComponent("password")
+        try Data("\(EtcdCluster.password)\n".utf8).write(to: password)
+        try Self.run(
+            ["init", "--dev", "--apart", "--validators", "\(validators)", "--dir", home, "--ca", authority]
+                + urls.flatMap { ["--node-url", $0] } + cluster.endpoints.flatMap { ["--etcd", $0] }
+                + [
+                    "--etcd-ca", cluster.authority, "--etcd-certificate", cluster.clientCertificate, "--etcd-key",
+                    cluster.clientKey, "--etcd-user", EtcdCluster.user, "--etcd-password-file", password.path,
+                ])
+        machines = urls.enumerated().map { Machine(directory: "\(home)/\($0 + 1)", url: $1) }
+        genesis = try Genesis(canonicalBytes: Self.bytes(machines[0].directory + "/genesis"))
+    }
+
+    static func bytes(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
+
+    /// Runs the tool to its end; answers what it printed.
+    @discardableResult
+    static func run(_ words: [String]) throws -> String {
+        let child = try Child(words)
+        try #require(child.wait() == 0, "\(words): \(child.errors)")
+        return child.output
+    }
+
+    /// Adds the directory of somebody who follows, with a place to listen at.
+    func join(_ organisation: Int) throws -> (machine: Machine, key: String) {
+        let directory = root.appendingPathComponent("follower-\(organisation)").path
+        let output = try Self.run(
+            [
+                "init", "--dev", "--join", machines[0].directory + "/genesis", "--organisation", "\(organisation)",
+                "--dir", directory, "--ca", authority, "--json",
+            ] + machines.flatMap { ["--node-url", $0.url] })
+        let answer = try JSONValue(parsing: Array(output.utf8))
+        guard case .string(let key)? = answer["votingKey"] else { throw Failed("no key: \(output)") }
+        let machine = Machine(
+            directory: directory, url: "https://127.0.0.1:\(try EtcdCluster.freePorts(1)[0])")
+        machines.append(machine)
+        return (machine, key)
+    }
+
+    struct Failed: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
+    }
+
+    /// Of a client that trusts the nodes' authority.
+    var configuration: HTTPClientConfiguration {
+        var configuration = HTTPClientConfiguration()
+        configuration.authorities = .file(authority)
+        return configuration
+    }
+
+    // MARK: Processes
+
+    /// Starts a node; returns at once.
+    func launch(_ index: Int) throws {
+        let machine = machines[index]
+        let tls = root.appendingPathComponent("tls")
+        machine.process = try Child([
+            "node", "--dir", machine.directory, "--listen", String(machine.url.dropFirst("https://".count)), "--json",
+            "--log-level", "error", "--drain", "0", "--tls-certificate", tls.appendingPathComponent("server.pem").path,
+            "--tls-key", tls.appendingPathComponent("server.key").path,
+        ])
+    }
+
+    func start(_ indices: [Int]) throws {
+        for index in indices { try launch(index) }
+        for index in indices { try #require(machines[index].process).waitFor("Running the node of") }
+    }
+
+    func kill(_ index: Int) {
+        machines[index].process?.kill()
+        machines[index].process?.wait()
+        machines[index].process = nil
+    }
+
+    /// Asks a node to end, and waits until it has; answers its last words.
+    func stop(_ index: Int) throws -> JSONValue {
+        guard let process = machines[index].process else { throw Failed("\(index) does not run") }
+        machines[index].process = nil
+        process.signal(SIGTERM)
+        let code = process.wait()
+        try #require(code == 0, "\(process.errors)")
+        return try JSONValue(parsing: Array((process.output.split(separator: "\n").last ?? "").utf8))
+    }
+
+    /// Ends what still runs, without waiting for its manners.
+    func end() { for index in machines.indices { kill(index) } }
+
+    // MARK: The chain
+
+    func client(_ index: Int, as author: Author? = nil) throws -> NodeClient {
+        try NodeClient(
+            machines[index].url, pin: .genesis(genesis), authorities: authority,
+            identity: author.flatMap { Identity($0) })
+    }
+
+    /// The order's cluster, as an operator looks into it.
+    func withOrder<R>(_ body: (EtcdLog) throws -> R) throws -> R {
+        let log = try EtcdLog(cluster.configuration(chain: genesis.chain), epoch: OrderingEpoch(genesis: genesis))
+        defer { log.stop() }
+        return try body(log)
+    }
+
+    /// A unit, accounts, and 1,000 points for each of them, through all nodes in turn.
+    func found(people count: Int = 8) throws {
+        let key = try KeyFile(canonicalBytes: Self.bytes(machines[0].directory + "/keys/1-issuing.key"))
+            .open(passphrase: nil)
+        let first = OrganisationID(1)
+        let issuer = Author(.organisation(first), key)
+        people = (0..<count).map { _ in Author(.account(.random()), SecretKey()) }
+        let lines = people.enumerated().map { index, person in
+            AccrualLine(
+                account: person.account, key: NaturalKey(source: SourceID("till")!, order: [UInt8(index)]),
+                amount: 1_000, pending: false)
+        }
+        for (index, operation) in [
+            Operation.publish(Program(unit: unit, currency: "CNY", faceMinor: 1, facePoints: 1), issuer: first),
+            .open(
+                OpenList(
+                    organisation: first,
+                    lines: people.map { OpenLine(account: $0.account, credential: $0.key.publicKey) })),
+            .accrue(AccrueList(unit: unit, lines: lines)),
+        ].enumerated() {
+            let client = try client(index)
+            defer { client.stop() }
+            _ = try client.submit(client.signed(operation, by: issuer))
+        }
+    }
+
+    /// Each of so many transfers of one point through one of these nodes, all nodes at a time; waits for all answers.
+    func transfer(_ count: Int, through indices: [Int]) throws {
+        let failures = Locked<[String]>([])
+        let threads = try indices.enumerated().map { place, index in
+            let client = try client(index)
+            let (people, unit) = (people, unit)
+            return WorkerThread("transfers") {
+                defer { client.stop() }
+                for number in stride(from: place, to: count, by: indices.count) {
+                    let (from, to) = (people[number % people.count], people[(number + 1) % people.count])
+                    do {
+                        let operation = Operation.transfer(
+                            from: from.account, to: to.account, unit: unit, amount: 1)
+                        _ = try client.submit(client.signed(operation, by: from))
+                    } catch { failures.withLock { $0.append("\(index): \(error)") } }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        try #require(failures.withLock { $0 } == [])
+    }
+
+    func height(_ index: Int) throws -> UInt64 {
+        let client = try client(index)
+        defer { client.stop() }
+        return try client.chain().stamp.height
+    }
+
+    /// Waits until these nodes stand at some height or above it, and compares what all of them have there.
+    func agree(_ indices: [Int], at height: UInt64, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let headers = try indices.map { index in
+            let client = try client(index)
+            defer { client.stop() }
+            let deadline = Date(timeIntervalSinceNow: 60)
+            while try client.chain().stamp.height < height, Date() < deadline { usleep(50_000) }
+            return try client.header(height).header
+        }
+        #expect(headers.allSatisfy { $0 == headers[0] }, sourceLocation: sourceLocation)
+        #expect(headers[0].height == height, sourceLocation: sourceLocation)
+    }
+
+    /// What everybody has together, as a node's certified proofs have it.
+    func total(at index: Int) throws -> UInt64 {
+        try people.reduce(0) { total, person in
+            let client = try client(index, as: person)
+            defer { client.stop() }
+            return total + (try client.balance(of: person.account, unit: unit).value.available)
+        }
+    }
+
+    /// Changes a node's setup, and lets a running one read it again.
+    func change(_ index: Int, _ from: String, _ to: String) throws {
+        let path = machines[index].directory + "/node.json"
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        try #require(text.contains(from))
+        try text.replacingOccurrences(of: from, with: to).write(toFile: path, atomically: true, encoding: .utf8)
+        machines[index].process?.signal(SIGHUP)
+    }
+}
+
+extension Author {
+    var account: AccountID {
+        guard case .account(let id) = party else { preconditionFailure("a member has an account") }
+        return id
+    }
+}

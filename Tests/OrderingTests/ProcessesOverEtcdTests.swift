@@ -1,0 +1,134 @@
+import EtcdKit
+import Foundation
+import HTTPClient
+import JSON
+import Ledger
+import Ordering
+import OrderingEtcd
+import ServerKit
+import TestSupport
+import Testing
+import Wallet
+
+extension EtcdTests {
+    /// The tool as it runs on several machines: a process for each organisation, an etcd cluster, TLS between all.
+    @Suite struct ProcessesOverEtcdTests {
+        /// Found, loaded through everybody, killed, left behind by the ring, followed: one chain for everybody.
+        @Test func fourProcessesAreOneChain() throws {
+            try withTemporaryDirectory { root in
+                let fleet = try Fleet(in: root)
+                defer { fleet.end() }
+                let all = [0, 1, 2, 3]
+                try fleet.start(all)
+                try fleet.found()
+                try fleet.transfer(40, through: all)
+                try fleet.agree(all, at: fleet.height(0))
+
+                // One dies in the middle, and comes back with what it had.
+                fleet.kill(3)
+                try fleet.transfer(30, through: [0, 1, 2])
+                try fleet.start([3])
+                try fleet.transfer(8, through: all)
+                try fleet.agree(all, at: fleet.height(0))
+
+                // One is away until the order has let go of what it lacks, which its peers have.
+                let away = try fleet.stop(2)["height"]?.number ?? 0
+                try fleet.transfer(30, through: [0, 1, 3])
+                let floor = try fleet.height(0)
+                #expect(floor > away)
+                try fleet.withOrder { try $0.trim(below: floor) }
+                try fleet.start([2])
+                try fleet.agree(all, at: floor)
+                try fleet.transfer(8, through: all)
+
+                // Somebody follows from the genesis, without the order, once the others know the key.
+                let (_, key) = try fleet.join(9)
+                for index in all {
+                    try fleet.change(index, "\"observers\": []", "\"observers\": [\"\(key)\"]")
+                }
+                for index in all { try #require(fleet.machines[index].process).waitFor("node.json again") }
+                try fleet.start([4])
+                try fleet.agree(all + [4], at: fleet.height(0))
+                #expect(try fleet.answer(to: fleet.transfer(), at: 4)["code"] == "node-follows")
+                for index in all + [4] { #expect(try fleet.total(at: index) == 8_000) }
+
+                // What the others' nodes are, each knows.
+                let last = try fleet.stop(0)
+                #expect(last["alarm"] == false)
+                #expect(last["lag"]?.number ?? 99 <= 1)
+                guard case .array(let peers)? = last["peers"] else { throw Fleet.Failed("no peers: \(last.text)") }
+                #expect(peers.count == 3)
+                #expect(peers.allSatisfy { $0["answering"] == true && ($0["height"]?.number ?? 0) > 0 })
+                #expect(last["ordering"]?["complaint"] == .null)
+            }
+        }
+
+        /// A cluster that was wiped is not taken for a new one by nodes that have executed what it held; a file that
+        /// is wrong changes nothing in a running node; and too few validators raise the alarm.
+        @Test func whatIsWrongIsSaidAndHurtsNobody() throws {
+            try withTemporaryDirectory { root in
+                let fleet = try Fleet(in: root)
+                defer { fleet.end() }
+                try fleet.start([0, 1, 2])
+                try fleet.found()
+
+                try fleet.change(0, "\"organisation\": 2,", "\"organisation\": 1,")
+                let first = try #require(fleet.machines[0].process)
+                try first.waitFor("Nothing was changed: ")
+                #expect(first.errors.contains("is this node itself"))
+                try fleet.change(0, "      \"organisation\": 1,", "      \"organisation\": 2,")
+                try first.waitFor("node.json again")
+
+                // A directory whose genesis differs in one byte is not opened at all.
+                let genesis = fleet.machines[3].directory + "/genesis"
+                var bytes = try Fleet.bytes(genesis)
+                bytes[bytes.count - 1] ^= 1
+                try Data(bytes).write(to: URL(fileURLWithPath: genesis))
+                try fleet.launch(3)
+                let foreign = try #require(fleet.machines[3].process)
+                #expect(foreign.wait() != 0)
+                #expect(foreign.errors.contains("genesis"), "\(foreign.errors)")
+                #expect(try fleet.height(0) > 0)
+                try fleet.transfer(6, through: [0, 1, 2])
+
+                // Two of four are too few.
+                fleet.kill(1)
+                try first.waitFor("Alarm: the order has come to height")
+                try fleet.start([1])
+                try first.waitFor("Certificates come again")
+                try fleet.transfer(6, through: [0, 1, 2])
+
+                // Nobody founds the chain anew in a cluster that has lost it.
+                for index in 0..<3 { fleet.kill(index) }
+                try fleet.cluster.wipe()
+                try fleet.start([0])
+                try #require(fleet.machines[0].process).waitFor("cannot be used")
+                #expect(try fleet.cluster.control("get", "--prefix", "/lianfen/") == "")
+                #expect(try fleet.height(0) > 0)
+            }
+        }
+    }
+}
+
+extension JSONValue {
+    fileprivate var number: Int128? { if case .integer(let number) = self { number } else { nil } }
+}
+
+extension Fleet {
+    fileprivate func transfer() -> Transaction {
+        let operation = Operation.transfer(
+            from: people[0].account, to: people[1].account, unit: unit, amount: 1)
+        let now = UInt64(Date().timeIntervalSince1970 * 1000)
+        return .signed([operation], by: [people[0]], genesis: genesis.hash, now: now)
+    }
+
+    /// What a node says to a transaction that is sent once.
+    fileprivate func answer(to transaction: Transaction, at index: Int) throws -> JSONValue {
+        let http = try HTTPClient(configuration)
+        let answer = try http.perform(
+            HTTPClientRequest(
+                "POST", machines[index].url + "/v1/transactions",
+                headers: [HTTPField("Content-Type", "application/octet-stream")], body: transaction.bytes))
+        return try JSONValue(parsing: answer.body)
+    }
+}
