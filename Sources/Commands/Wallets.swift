@@ -77,9 +77,9 @@ struct Wallets {
     /// Stores a new wallet. Sealed under the passphrase; in the clear only where the chain's own keys are.
     func store(_ name: String, _ account: AccountID, _ key: SecretKey) throws {
         let passphrase = try directory.passphrase.bytes()
-        let first = directory.genesis.organisations[0].id
-        let issuing = try? KeyFile(
-            canonicalBytes: try Files.read(ChainDirectory.keyPath(directory.path, first, "issuing")))
+        let keys = directory.path + "/keys/"
+        let first = try Files.names(in: keys).first { $0.hasSuffix("-issuing.key") }
+        let issuing = first.flatMap { try? KeyFile(canonicalBytes: try Files.read(keys + $0)) }
         guard passphrase != nil || issuing?.isSealed == false else {
             throw CommandError(
                 code: "passphrase-missing", field: "--passphrase-file",

@@ -49,6 +49,7 @@ import Wire
                             .init(organisation: OrganisationID(UInt32($0)), url: "http://127.0.0.1:\(7877 + $0)")
                         })
                 #expect(Call("audit", home).code == 0)
+                #expect(Call("wallet", "new", "anna", "--unopened", "--dir", home).code == 0)
             }
         }
     }
