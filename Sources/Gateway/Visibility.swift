@@ -37,7 +37,8 @@ struct Visibility {
         case nil: false
         case .validator, .observer: true
         case .account(let id): body.signers.contains { $0.party == .account(id) }
-        case .organisation(let id): body.signers.contains { $0.party == .organisation(id) }
+        case .organisation(let id):
+            body.signers.contains { $0.party == .organisation(id) || $0.party == .governor(id) }
         }
     }
 
