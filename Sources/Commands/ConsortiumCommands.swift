@@ -77,7 +77,8 @@ enum ConsortiumCommands {
         details: """
             Makes DIR as the directory of that organisation: the genesis, its keys, and the empty directory of its \
             node; and in it `application.json`, signed by each of its keys, which a member proposes with \
-            `lianfen consortium propose --admit FILE`.
+            `lianfen consortium propose --admit FILE`. With --node-url also a `node.json`, by which its node follows \
+            the chain at once, and votes when it is admitted (docs/machines.md).
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "where; must not exist, or be empty"),
@@ -89,7 +90,7 @@ enum ConsortiumCommands {
                 help: "the most that may be outstanding of each of its units"),
             .flag("silent", help: "it issues and does not vote: make no voting key"),
             .flag("dev", help: "for trying: keys without a passphrase"), Passphrase.option,
-        ]
+        ] + InitCommand.Machines.options
     ) { parsed, console in
         let name = parsed.requiredText("name")
         guard (1...GenesisOrganisation.nameBytesMax).contains(name.utf8.count) else {
@@ -97,11 +98,15 @@ enum ConsortiumCommands {
                 code: "name-invalid", field: "--name",
                 reason: "a name has 1 to \(GenesisOrganisation.nameBytesMax) bytes", exit: .usage)
         }
+        let genesis = try ChainDirectory.readGenesis(parsed.requiredText("genesis"))
+        let machines = try InitCommand.Machines(
+            parsed, validators: genesis.validators.count, isNeeded: !InitCommand.Machines.given(parsed).isEmpty,
+            follows: true)
         let (path, application) = try Applicant(
-            genesis: try ChainDirectory.readGenesis(parsed.requiredText("genesis")),
+            genesis: genesis,
             id: OrganisationID(UInt32(parsed.requiredNumber("number"))), name: name,
             quota: UInt64(parsed.requiredNumber("quota")), votes: !parsed.flag("silent"),
-            passphrase: try InitCommand.passphrase(parsed)
+            passphrase: try InitCommand.passphrase(parsed), machines: machines
         ).make(at: parsed.requiredText("dir"))
         console.answer(
             ["application": .string(path), "organisation": JSONValue(application.terms.id.number)],
@@ -201,6 +206,8 @@ struct Applicant {
     let quota: UInt64
     let votes: Bool
     let passphrase: [UInt8]?
+    /// Where the others' nodes are; none: nothing is said of its own node.
+    let machines: InitCommand.Machines?
 
     /// Makes its directory, keys and application.
     /// - Returns: the file of the application.
@@ -223,6 +230,7 @@ struct Applicant {
             try Files.write(
                 Array((Form.application.write(application).text + "\n").utf8), to: making + Self.fileName, mode: 0o644)
             try ChainDirectory.makeStore(making, id, genesis)
+            try machines?.write(id, in: genesis, to: making)
             return (directory.path + Self.fileName, application)
         }
     }

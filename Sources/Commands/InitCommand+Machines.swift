@@ -19,7 +19,6 @@ extension InitCommand {
         let etcdUser: String?
 
         static let options: [Option] = [
-            .flag("apart", help: "a directory for each organisation, DIR/1 to DIR/N, for machines of their own"),
             .string(
                 "etcd", placeholder: "URL", .repeated,
                 help: "a member of the etcd cluster; default: http://127.0.0.1:2379"),
@@ -37,13 +36,13 @@ extension InitCommand {
 
         private static let portDefault = 7878
 
+        /// Which of them are given.
+        static func given(_ parsed: Parsed) -> [String] { options.map(\.name).filter { parsed.has($0) } }
+
         /// - Parameter isNeeded: whether there are such directories at all; options about them are refused otherwise.
         init?(_ parsed: Parsed, validators: Int, isNeeded: Bool, follows: Bool = false) throws {
-            let given = [
-                "etcd", "etcd-ca", "etcd-certificate", "etcd-key", "etcd-user", "etcd-password-file", "node-url", "ca",
-            ].filter { parsed.has($0) }
             guard isNeeded else {
-                if let name = given.first {
+                if let name = Self.given(parsed).first {
                     throw CommandError(
                         code: "apart-option", field: "--\(name)",
                         reason: "it is about directories for machines of their own: give --apart or --join too",

@@ -33,6 +33,7 @@ enum InitCommand {
                 "quota", in: 1...Int.max, placeholder: "POINTS", .fallback("1000000000000"),
                 help: "the most that may be outstanding of each unit"),
             Passphrase.option,
+            .flag("apart", help: "a directory for each organisation, DIR/1 to DIR/N, for machines of their own"),
         ] + Machines.options + [
             .path("join", placeholder: "GENESIS", help: "follow the chain of this genesis; with --organisation"),
             .integer("organisation", in: 1...Int(UInt32.max), help: "the number of the organisation that follows"),
@@ -156,7 +157,9 @@ enum InitCommand {
             for directory in ["", "/nodes", "/nodes/\(id.number)", "/keys", "/wallets"] {
                 try Files.makeDirectory(path + directory)
             }
-            func new(_ file: String) throws -> PublicKey { try KeyFile.make(at: file, passphrase: passphrase).publicKey }
+            func new(_ file: String) throws -> PublicKey {
+                try KeyFile.make(at: file, passphrase: passphrase).publicKey
+            }
             voting = try new(ChainDirectory.votingKeyPath(path, id))
             issuing = try new(ChainDirectory.keyPath(path, id, "issuing"))
             governing = try new(ChainDirectory.keyPath(path, id, "governing"))

@@ -72,6 +72,42 @@ final class Fleet {
         return child.output
     }
 
+    /// What the tool is told of the cluster and of the nodes.
+    private var places: [String] {
+        machines.flatMap { ["--node-url", $0.url] } + ["--ca", authority]
+            + cluster.endpoints.flatMap { ["--etcd", $0] }
+            + [
+                "--etcd-ca", cluster.authority, "--etcd-certificate", cluster.clientCertificate, "--etcd-key",
+                cluster.clientKey, "--etcd-user", EtcdCluster.user, "--etcd-password-file",
+                root.appendingPathComponent("password").path,
+            ]
+    }
+
+    /// Adds the directory of an applicant, with access to the order; answers the file of the application, and the
+    /// voting key.
+    func apply(_ organisation: Int) throws -> (file: String, key: String) {
+        let directory = root.appendingPathComponent("applicant-\(organisation)").path
+        try Self.run(
+            [
+                "consortium", "apply", "--dev", "--genesis", machines[0].directory + "/genesis", "--number",
+                "\(organisation)", "--name", "Applicant", "--dir", directory,
+            ] + places)
+        machines.append(
+            Machine(directory: directory, url: "https://127.0.0.1:\(try EtcdCluster.freePorts(1)[0])"))
+        let key = try KeyFile(canonicalBytes: Self.bytes(directory + "/nodes/\(organisation)/voting.key"))
+        return (directory + "/application.json", key.publicKey.description)
+    }
+
+    /// An organisation's command about the consortium, through its own node; answers what it printed.
+    func consortium(_ index: Int, _ words: [String]) throws -> JSONValue {
+        let output = try Self.run(
+            ["consortium"] + words + [
+                "--by", "\(index + 1)", "--dir", machines[index].directory, "--node", machines[index].url, "--ca",
+                authority, "--json",
+            ])
+        return try JSONValue(parsing: Array(output.utf8))
+    }
+
     /// Adds the directory of somebody who follows, with a place to listen at.
     func join(_ organisation: Int) throws -> (machine: Machine, key: String) {
         let directory = root.appendingPathComponent("follower-\(organisation)").path
@@ -213,7 +249,11 @@ final class Fleet {
             defer { client.stop() }
             let deadline = Date(timeIntervalSinceNow: 60)
             while try client.chain().stamp.height < height, Date() < deadline { usleep(50_000) }
-            return try client.header(height).header
+            var request = HTTPClientRequest(
+                "GET", machines[index].url + "/v1/blocks/\(height)/header",
+                headers: [HTTPField("Accept", "application/octet-stream")])
+            request.totalMilliseconds = 10_000
+            return try Header(canonicalBytes: HTTPClient(configuration).perform(request).body)
         }
         #expect(headers.allSatisfy { $0 == headers[0] }, sourceLocation: sourceLocation)
         #expect(headers[0].height == height, sourceLocation: sourceLocation)

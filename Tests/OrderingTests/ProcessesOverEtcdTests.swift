@@ -1,3 +1,4 @@
+import Chain
 import EtcdKit
 import Foundation
 import HTTPClient
@@ -63,6 +64,41 @@ extension EtcdTests {
             }
         }
 
+        /// An applicant's node follows, is admitted by all, and votes: four of five are a quorum, of which it is one.
+        @Test func anApplicantBecomesAValidatorWhileAllRun() throws {
+            try withTemporaryDirectory { root in
+                let fleet = try Fleet(in: root)
+                defer { fleet.end() }
+                let all = [0, 1, 2, 3]
+                try fleet.start(all)
+                try fleet.found()
+                let (file, key) = try fleet.apply(5)
+                for index in all {
+                    try fleet.change(index, "\"observers\": []", "\"observers\": [\"\(key)\"]")
+                    try #require(fleet.machines[index].process).waitFor("node.json again")
+                }
+                try fleet.start([4])
+                try fleet.agree(all + [4], at: fleet.height(0))
+                let proposed = try fleet.consortium(0, ["propose", "--admit", file])
+                guard case .string(let proposal)? = proposed["proposal"] else { throw Fleet.Failed(proposed.text) }
+                var answer = proposed
+                for index in 1...3 { answer = try fleet.consortium(index, ["approve", proposal]) }
+                #expect(answer["carried"] == true, "\(answer.text)")
+                let carried = UInt64(answer["height"]?.number ?? 0)
+                try fleet.transfer(8, through: all)
+                try fleet.agree([4], at: carried + 2)
+                // Without it the others would be too few now.
+                fleet.kill(3)
+                try fleet.transfer(12, through: [0, 1, 2, 4])
+                let height = try fleet.height(0)
+                #expect(height > carried + 2)
+                try fleet.start([3])
+                try fleet.agree(all + [4], at: height)
+                let certified = try fleet.certificate(at: height, of: 0)
+                #expect(certified.signatures.count >= 4)
+            }
+        }
+
         /// A cluster that was wiped is not taken for a new one by nodes that have executed what it held; a file that
         /// is wrong changes nothing in a running node; and too few validators raise the alarm.
         @Test func whatIsWrongIsSaidAndHurtsNobody() throws {
@@ -93,6 +129,7 @@ extension EtcdTests {
 
                 // Two of four are too few.
                 fleet.kill(1)
+                #expect(try fleet.answer(to: fleet.transfer(), at: 0)["height"] != nil)
                 try first.waitFor("Alarm: the order has come to height")
                 try fleet.start([1])
                 try first.waitFor("Certificates come again")
@@ -115,6 +152,12 @@ extension JSONValue {
 }
 
 extension Fleet {
+    fileprivate func certificate(at height: UInt64, of index: Int) throws -> Certificate {
+        let client = try client(index)
+        defer { client.stop() }
+        return try #require(try client.certificate(above: height - 1).value)
+    }
+
     fileprivate func transfer() -> Transaction {
         let operation = Operation.transfer(
             from: people[0].account, to: people[1].account, unit: unit, amount: 1)
@@ -128,7 +171,8 @@ extension Fleet {
         let answer = try http.perform(
             HTTPClientRequest(
                 "POST", machines[index].url + "/v1/transactions",
-                headers: [HTTPField("Content-Type", "application/octet-stream")], body: transaction.bytes))
+                headers: [HTTPField("Content-Type", "application/octet-stream"), HTTPField("Prefer", "wait=0")],
+                body: transaction.bytes))
         return try JSONValue(parsing: answer.body)
     }
 }
