@@ -167,7 +167,7 @@ export const domains = Object.freeze([
   "genesis", "transaction-body", "transaction-signature", "envelope", "entry", "entry-signature", "header", "vote",
   "certificate", "validators", "natural-key", "hold", "ticket", "leaf", "row", "lots", "additions", "state-root",
   "receipt", "list", "proof", "session", "application", "proposal", "offence",
-  "submission",
+  "submission", "epoch-statement", "epoch-change",
 ]);
 
 /** A domain tag as it stands in front of bytes: its length, its text. */
