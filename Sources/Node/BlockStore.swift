@@ -202,7 +202,7 @@ public struct BlockStore: Sendable {
         ValidatorSets.Change(from: Self.number(key), set: try decode(value, "validators"))
     }
 
-    private func number(_ key: [UInt8]) throws(StorageError) -> UInt64 {
+    func number(_ key: [UInt8]) throws(StorageError) -> UInt64 {
         guard let bytes = try store.get(.meta, key) else { return 0 }
         guard bytes.count == 8 else { throw damaged("a number in meta") }
         return Self.number(bytes)

@@ -136,12 +136,17 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
             "at height \(height) this node computed header \(own) and a quorum certified \(certified); "
                 + (part.map { "they come apart in \($0)" } ?? "peers are asked in which table they come apart")
                 + "; run an audit of this directory, then let it join afresh"
-        case .logDiffers(let position): "the order shows other bytes at position \(position) than were executed here"
+        case .logDiffers(let position):
+            "the order shows other bytes at position \(position) than were executed here; \(Self.lost)"
         case .logBehind(let head, let executed):
-            "the order ends at position \(head), below \(executed), which was executed here"
+            "the order ends at position \(head), below \(executed), which was executed here; \(Self.lost)"
         case .replayDiffers(let height): "the stored block \(height) does not give its stored header; run an audit"
         case .rulesVersion(let version): "the chain's rules have version \(version), which this program does not know"
         case .storage(let error): "\(error)"
         }
     }
+
+    private static let lost =
+        "its cluster is another one, or was restored from an old copy: point the node at the right one, or begin the "
+        + "order anew with `lianfen epoch`"
 }

@@ -8,6 +8,8 @@ extension NodeCore {
     /// Whether this node may vote on a height that it executes now.
     func mayVote(_ height: UInt64, _ now: UInt64) -> Bool {
         guard signingStopped == nil, height > voteFloor, isVoter(at: height) else { return false }
+        // Final before this epoch began.
+        guard height >= epoch.firstHeight else { return false }
         // What came with its certificate needs no vote.
         if let certificate = finalCertificate, height <= certificate.height { return false }
         return now + Self.clockBehindMaxMilliseconds >= newestCertificate?.medianTime ?? 0
@@ -63,7 +65,7 @@ extension NodeCore {
         count(vote, now)
     }
 
-    private mutating func stopSigning(_ reason: String) {
+    mutating func stopSigning(_ reason: String) {
         signingStopped = reason
         // It can order nothing any more either.
         for request in pool.drain() + drainPromises() {

@@ -12,7 +12,8 @@ public enum Column: String, CaseIterable, Sendable {
 
     // Written after the certificate, in one batch with `meta/height`.
 
-    /// name → value: `format`, `chain` (genesis hash), `height` (newest height whose rows stand in the tables).
+    /// name → value: `format`, `chain` (genesis hash), `height` (newest height whose rows stand in the tables),
+    /// what else its format needs, and what the node keeps of the order's epochs.
     case meta
     /// height → certificate.
     case certificates

@@ -13,6 +13,9 @@ final class Stage {
     let cast: Cast
     var log = SimulatedLog()
     var members: [Member] = []
+    /// The epoch in which members open, and how that began where it is not the first.
+    lazy var epoch = OrderingEpoch(genesis: cast.genesis)
+    var epochStart: EpochChange.Start?
     /// The clock of all of them.
     var now = Cast.genesisTime + 1000
     /// Whether a vote reaches a member.
@@ -74,7 +77,7 @@ final class Stage {
         configure(&configuration)
         let (core, effects) = try NodeCore.open(
             store: member.disk, genesis: cast.genesis, configuration: configuration,
-            epoch: OrderingEpoch(genesis: cast.genesis), logHead: log.head, now: now)
+            epoch: epoch, after: epochStart?.certificate, logHead: log.head, now: now)
         member.core = core
         member.life += 1
         carryOut(effects, index)

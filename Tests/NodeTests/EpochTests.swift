@@ -1,0 +1,235 @@
+import Canonical
+import Chain
+import Crypto
+import Ledger
+import Node
+import Ordering
+import Simulation
+import Storage
+import Testing
+
+/// A lost order, and the one that the members begin instead of it.
+@Suite("epochs") struct EpochTests {
+    private static let bytes = [UInt8](repeating: 4, count: 16)
+
+    /// What a member states whose process does not run.
+    private func statement(_ stage: Stage, _ index: Int) throws -> EpochStatement {
+        let blocks = BlockStore(stage.members[index].disk)
+        let configuration = NodeCore.Configuration(
+            validator: stage.cast.organisation(index), votingKey: stage.cast.votingKeys[index])
+        let (core, _) = try NodeCore.open(
+            store: stage.members[index].disk, genesis: stage.cast.genesis, configuration: configuration,
+            epoch: stage.epoch, after: stage.epochStart?.certificate, logHead: .max, now: stage.now)
+        let statement = try #require(core.statement(bytes: Self.bytes))
+        try blocks.seal(statement)
+        return statement
+    }
+
+    /// Everybody's process ends and the order is lost; these state, and everybody begins in the epoch that follows.
+    /// - Parameter gone: who signs it and never comes back.
+    private func beginAnew(_ stage: Stage, by signers: [Int], gone: Int? = nil) throws -> EpochChange.Start {
+        for index in stage.members.indices { stage.kill(index) }
+        let statements = try signers.map { try statement(stage, $0) }
+        let start = try EpochChange(statements).verify(
+            after: stage.epoch.number, genesis: stage.cast.genesisHash, sets: { _ in stage.cast.set })
+        let old = stage.log.entries
+        let kept = old.prefix(Int(start.firstHeight) - 1 + start.entries.count)
+        #expect(kept.suffix(start.entries.count).map { Entry.hash(raw: $0) } == start.entries)
+        stage.log = SimulatedLog(Array(kept))
+        stage.log.trim(below: start.firstHeight)
+        stage.epoch = OrderingEpoch(start)
+        stage.epochStart = start
+        for index in stage.members.indices where index != gone {
+            try BlockStore(stage.members[index].disk).adopt(start)
+            try stage.open(index)
+        }
+        stage.run()
+        stage.pass(3_000)
+        return start
+    }
+
+    @Test func whatOneNodeAloneKnowsToBeFinalIsKept() throws {
+        let stage = try Stage()
+        stage.found()
+        // Only the last member learns that the next height is final, and nothing is ordered above it.
+        stage.carries = { _, to in to == 3 }
+        stage.submit(stage.earning(1), to: 3)
+        let height = stage.log.head
+        #expect(stage.status(3).certified == height)
+        #expect((0..<3).allSatisfy { stage.status($0).certified == height - 1 })
+        let header = try stage.header(height, at: 3)
+
+        stage.carries = { _, _ in true }
+        let start = try beginAnew(stage, by: [0, 1, 2])
+        #expect(start.firstHeight == height)
+        #expect(start.entries.count == 1)
+        for index in 0..<4 {
+            #expect(try stage.header(height, at: index) == header)
+            #expect(stage.status(index).certified >= height)
+            #expect(try stage.balance(0, at: index) == 10)
+            #expect(stage.members[index].halted == nil)
+            #expect(stage.status(index).signingStopped == nil)
+        }
+        // The order goes on, with votes that name the new epoch.
+        let request = stage.submit(stage.earning(2), to: 1)
+        #expect(stage.receipt(request, at: 1)?.receipt.result == .done)
+        #expect(stage.members[0].sent.last?.epoch == 1)
+        #expect((0..<4).allSatisfy { stage.members[$0].certified.last?.certificate.epoch == 1 })
+        // And may be lost once more.
+        _ = try beginAnew(stage, by: [1, 2, 3])
+        #expect(stage.receipt(stage.submit(stage.earning(3), to: 0), at: 0)?.receipt.result == .done)
+        #expect(try (0..<4).map { try stage.balance(0, at: $0) } == [30, 30, 30, 30])
+    }
+
+    /// Whoever holds the newest certificate states it and is never seen again. What it makes final the others have
+    /// executed, and keep.
+    @Test func whatIsFinalByTheWordOfOneIsKeptByTheOthers() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, to in to == 3 }
+        stage.submit(stage.earning(1), to: 3)
+        let height = stage.log.head
+        stage.carries = { _, _ in true }
+        let start = try beginAnew(stage, by: [1, 2, 3], gone: 3)
+        #expect(start.firstHeight == height + 1)
+        #expect(start.entries.isEmpty)
+        for index in 0..<3 {
+            #expect(stage.status(index).certified >= height)
+            #expect(try stage.balance(0, at: index) == 10)
+        }
+        #expect(stage.receipt(stage.submit(stage.earning(2), to: 0), at: 0)?.receipt.result == .done)
+    }
+
+    /// Eight heights without a certificate are all that there can be, and all are in the new ring.
+    @Test func whatIsNotFinalIsOrderedAgain() throws {
+        let stage = try Stage()
+        stage.found()
+        let certified = stage.status(0).certified
+        stage.carries = { _, _ in false }
+        for number in 1...12 {
+            stage.submit(stage.earning(UInt8(number)), to: 0)
+            stage.pass(200)
+        }
+        #expect(stage.status(0).executed == certified + NodeCore.uncertifiedMax)
+        stage.carries = { _, _ in true }
+        let start = try beginAnew(stage, by: [0, 2, 3])
+        #expect(start.firstHeight == certified + 1)
+        #expect(start.entries.count == FinalBlocks.countMax)
+        for index in 0..<4 {
+            #expect(stage.status(index).certified >= certified + 8)
+            #expect(try stage.balance(0, at: index) == stage.balance(0, at: 0))
+        }
+        #expect(try stage.balance(0, at: 0) >= 80)
+    }
+
+    /// One reads a ring that others never saw, and comes back to theirs.
+    @Test func whoExecutedAnotherRingsEntryLetsGoOfIt() throws {
+        let stage = try Stage()
+        stage.found()
+        let height = stage.log.head
+        stage.kill(3)
+        stage.submit(stage.earning(1), to: 0)
+        stage.submit(stage.earning(2), to: 0)
+        let whole = stage.log
+        // An old copy of the ring, which goes on otherwise.
+        for index in 0..<3 { stage.kill(index) }
+        stage.log = SimulatedLog(Array(whole.entries.prefix(Int(height))))
+        try stage.open(3)
+        stage.run()
+        stage.submit(stage.earning(3), to: 3)
+        #expect(stage.status(3).executed == height + 1)
+        let foreign = try stage.header(height + 1, at: 3)
+
+        stage.log = whole
+        let start = try beginAnew(stage, by: [0, 1, 2])
+        #expect(start.firstHeight > height + 1)
+        #expect(try stage.header(height + 1, at: 3) == stage.header(height + 1, at: 0))
+        #expect(try stage.header(height + 1, at: 3) != foreign)
+        #expect(try (0..<4).map { try stage.balance(0, at: $0) } == [20, 20, 20, 20])
+        #expect(stage.members[3].halted == nil)
+    }
+
+    /// Once a validator has given its word it signs nothing in the old epoch, whatever becomes of the new one.
+    @Test func whoHasStatedVotesNoMoreInTheOldEpoch() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.kill(1)
+        let statement = try self.statement(stage, 1)
+        #expect(try BlockStore(stage.members[1].disk).statement() == statement)
+        #expect(try BlockStore(stage.members[1].disk).sealedEpoch() == 1)
+        let sent = stage.members[1].sent.count
+        try stage.open(1)
+        stage.run()
+        let reason = try #require(stage.status(1).signingStopped)
+        #expect(reason.contains("epoch 1") && reason.contains("lianfen epoch join"))
+        // The other three are a quorum; it follows them.
+        let request = stage.submit(stage.earning(1), to: 0)
+        #expect(stage.receipt(request, at: 0)?.receipt.result == .done)
+        stage.pass(20_000)
+        #expect(stage.members[1].sent.count == sent)
+        #expect(try stage.balance(0, at: 1) == 10)
+        #expect(stage.members[1].answers[stage.submit(stage.earning(2), to: 1)] == .refused(.halted))
+        // What it has since executed does not change what it said.
+        stage.kill(1)
+        let stated = try BlockStore(stage.members[1].disk).stated(statement)
+        #expect(stated.statement == statement)
+    }
+
+    /// Its votes of an earlier life are not known there, so its word would be worth nothing.
+    @Test func aRestoredDirectorySaysNothingBeforeItHasVoted() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.kill(2)
+        let configuration = NodeCore.Configuration(
+            validator: stage.cast.organisation(2), votingKey: stage.cast.votingKeys[2])
+        func state(_ disk: SimulatedDisk) throws -> EpochStatement? {
+            try NodeCore.open(
+                store: disk, genesis: stage.cast.genesis, configuration: configuration, epoch: stage.epoch,
+                logHead: .max, now: stage.now
+            ).core.statement(bytes: Self.bytes)
+        }
+        #expect(try state(stage.members[2].disk) != nil)
+        stage.members[2].disk = SimulatedDisk()
+        #expect(try state(stage.members[2].disk) == nil)
+        try stage.open(2)
+        stage.run()
+        #expect(stage.status(2).executed == stage.log.head)
+        stage.kill(2)
+        #expect(try state(stage.members[2].disk) == nil)
+        try stage.open(2)
+        stage.run()
+        stage.submit(stage.earning(1), to: 0)
+        stage.kill(2)
+        #expect(try state(stage.members[2].disk)?.last == stage.log.head)
+    }
+
+    /// It stands there until another one takes its place, and is neither sent nor counted nor stated.
+    @Test func aLockOfAnEpochThatIsOverIsNoVote() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, _ in false }
+        stage.submit(stage.earning(1), to: 2)
+        let height = stage.log.head
+        stage.kill(2)
+        for number: UInt32 in 0...1 {
+            let (core, effects) = try NodeCore.open(
+                store: stage.members[2].disk, genesis: stage.cast.genesis,
+                configuration: .init(validator: stage.cast.organisation(2), votingKey: stage.cast.votingKeys[2]),
+                epoch: OrderingEpoch(number: number, bytes: Self.bytes, firstHeight: 1), logHead: .max, now: stage.now)
+            let stated = try #require(core.statement(bytes: Self.bytes)?.entry(at: height))
+            #expect((stated.vote != nil) == (number == 0))
+            let isSent = effects.contains { if case .send(let vote) = $0 { vote.height == height } else { false } }
+            #expect(isSent == (number == 0))
+        }
+    }
+
+    @Test func anotherRingIsRefusedByName() throws {
+        for (reason, text) in [
+            (Halt.logBehind(head: 3, executed: 5), "ends at position 3, below 5"),
+            (Halt.logDiffers(position: 5), "other bytes at position 5"),
+        ] {
+            #expect(reason.description.contains(text))
+            #expect(reason.description.contains("`lianfen epoch`"))
+        }
+    }
+}
