@@ -74,6 +74,9 @@ final class EtcdClient: Sendable {
             if error.kind == .unreachable || error.kind == .unknown {
                 state.withLock { state in
                     if state.endpoint == endpoint { state.endpoint = (endpoint + 1) % configuration.endpoints.count }
+                    // A token names the entry of etcd's own log that made it. A cluster that was restored from an old
+                    // copy waits for that entry, and answers nothing at all.
+                    if error.kind == .unknown { state.token = nil }
                 }
             }
             throw error
