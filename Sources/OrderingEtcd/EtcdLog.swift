@@ -10,8 +10,8 @@ public import Ordering
 /// garbage, and cannot forge, fork or rewrite what the members execute.
 public final class EtcdLog: Ordering {
     public let epoch: OrderingEpoch
-    private let client: EtcdClient
-    private let keys: EtcdKeys
+    let client: EtcdClient
+    let keys: EtcdKeys
     private let state: Locked<State>
     // One for each thread: what a waiter brings, it brings once.
     private let watchEnd = Waiter<Void>()
@@ -22,6 +22,8 @@ public final class EtcdLog: Ordering {
         var wakes: [@Sendable () -> Void] = []
         /// As the last read found it.
         var floor: UInt64
+        /// The highest that the cluster's counter of changes was seen at.
+        var revision: UInt64
         var condition = OrderingCondition()
     }
 
@@ -36,12 +38,16 @@ public final class EtcdLog: Ordering {
     private static let closedPercent: UInt64 = 80
 
     /// Connects to a cluster. Nothing is asked of it yet.
+    /// - Parameter revision: where ``revision`` stood in an earlier life, in the same epoch: a cluster that lies below
+    ///   it is refused, since it was restored from an old copy or is another one.
     /// - Throws: ``OrderingError`` where the configuration's files of certificates cannot be read.
-    public init(_ configuration: EtcdConfiguration, epoch: OrderingEpoch) throws(OrderingError) {
+    public init(
+        _ configuration: EtcdConfiguration, epoch: OrderingEpoch, revision: UInt64 = 0
+    ) throws(OrderingError) {
         self.epoch = epoch
         do throws(EtcdError) { client = try EtcdClient(configuration) } catch { throw .unreachable("\(error)") }
         keys = EtcdKeys(chain: configuration.chain)
-        state = Locked(State(floor: epoch.firstHeight))
+        state = Locked(State(floor: epoch.firstHeight, revision: revision))
         threads = Locked([])
         let started = [
             WorkerThread("order-watch") { [self] in watch() }, WorkerThread("order-size") { [self] in lookAtSize() },
@@ -61,18 +67,8 @@ public final class EtcdLog: Ordering {
         for thread in running { thread.join() }
     }
 
-    /// Begins the ring of an epoch in a cluster that holds none: the only way in which it comes to be, so that a
-    /// cluster that was wiped is not taken for a new one.
-    /// - Throws: ``OrderingError`` `.foreign` where another epoch stands there.
-    public func found() throws(OrderingError) {
-        let outcome = try asking { () throws(EtcdError) in
-            try client.transact(
-                [.isAbsent(keys.epoch)],
-                then: [.put(keys.epoch, epoch.bytes), .put(keys.floor, Array(String(epoch.firstHeight).utf8))],
-                else: [.get(keys.epoch)], repeats: true)
-        }
-        if !outcome.succeeded { try check(epoch: outcome.ranges[0]) }
-    }
+    /// The highest that the cluster's counter of changes was seen at.
+    public var revision: UInt64 { state.withLock { $0.revision } }
 
     // MARK: Ordering
 
@@ -138,14 +134,12 @@ public final class EtcdLog: Ordering {
     }
 
     public func trim(below position: UInt64) throws(OrderingError) {
-        let outcome = try asking { () throws(EtcdError) in
-            try client.transact(
-                [.holds(keys.epoch, epoch.bytes)],
-                then: [
-                    .put(keys.floor, Array(String(position).utf8)),
-                    .delete(from: keys.entry(0), to: keys.entry(position)),
-                ], repeats: true)
-        }
+        let outcome = try transact(
+            [.holds(keys.epoch, epoch.bytes)],
+            then: [
+                .put(keys.floor, Array(String(position).utf8)),
+                .delete(from: keys.entry(0), to: keys.entry(position)),
+            ])
         guard outcome.succeeded else { throw .foreign("the ring is of another epoch; nothing was deleted") }
         // Deleting alone frees nothing.
         try asking { () throws(EtcdError) in
@@ -175,28 +169,45 @@ public final class EtcdLog: Ordering {
         }
     }
 
+    func transact(
+        _ compares: [EtcdCompare] = [], then operations: [EtcdOperation], else otherwise: [EtcdOperation] = []
+    ) throws(OrderingError) -> EtcdOutcome {
+        try asking { () throws(EtcdError) in
+            try client.transact(compares, then: operations, else: otherwise, repeats: true)
+        }
+    }
+
     /// What ranges hold, all at one moment, in the ring of this epoch and no other; and where that begins.
     private func look(
         _ ranges: [EtcdOperation]
     ) throws(OrderingError) -> (floor: UInt64, found: [[(key: String, value: [UInt8])]]) {
-        let outcome = try asking { () throws(EtcdError) in
-            try client.transact(then: [.get(keys.epoch), .get(keys.floor)] + ranges, repeats: true)
-        }
+        let seen = revision
+        let outcome = try transact(then: [.get(keys.epoch), .get(keys.floor)] + ranges)
         guard outcome.ranges.count == 2 + ranges.count else { throw .unreachable("etcd's answer lacks a part") }
         try check(epoch: outcome.ranges[0])
+        // Only what was seen before this was asked: answers to others may overtake it.
+        guard outcome.revision >= seen else {
+            throw foreign(
+                "the cluster has come to revision \(outcome.revision) and had been at \(seen): it was restored from an "
+                    + "old copy, or is another one")
+        }
+        state.withLock { $0.revision = max($0.revision, outcome.revision) }
         return (Self.floor(outcome.ranges[1]), Array(outcome.ranges[2...]))
     }
 
     private func note(complaint: String?) { state.withLock { $0.condition.complaint = complaint } }
 
-    private func check(epoch found: [(key: String, value: [UInt8])]) throws(OrderingError) {
+    func check(epoch found: [(key: String, value: [UInt8])]) throws(OrderingError) {
         guard found.first?.value != epoch.bytes else { return }
-        let complaint =
+        throw foreign(
             found.isEmpty
-            ? "the cluster holds no order of this chain: it is new, or was wiped"
-            : "the cluster holds the order of another epoch or chain"
-        note(complaint: complaint)
-        throw .foreign(complaint)
+                ? "the cluster holds no order of this chain: it is new, or was wiped"
+                : "the cluster holds the order of another epoch or chain")
+    }
+
+    private func foreign(_ complaint: String) -> OrderingError {
+        note(complaint: "\(complaint); `lianfen epoch` begins a lost order anew")
+        return .foreign(complaint)
     }
 
     private static func floor(_ found: [(key: String, value: [UInt8])]) -> UInt64 {

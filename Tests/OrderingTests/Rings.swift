@@ -17,16 +17,20 @@ final class Rings: Sendable {
         directory = FileManager.default.temporaryDirectory.appendingPathComponent("lianfen-rings-\(UUID().uuidString)")
     }
 
-    /// A ring of its own.
-    func log() throws -> EtcdLog {
-        let configuration = try cluster.withLock { there in
+    /// The way to a place for a ring of its own.
+    func place() throws -> EtcdConfiguration {
+        try cluster.withLock { there in
             if there == nil {
                 try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
                 there = try EtcdCluster(in: directory)
             }
             return there!.configuration(chain: "chain-\(UUID().uuidString)")
         }
-        let log = try EtcdLog(configuration, epoch: Self.epoch)
+    }
+
+    /// A ring of its own.
+    func log() throws -> EtcdLog {
+        let log = try EtcdLog(try place(), epoch: Self.epoch)
         try log.found()
         return log
     }
