@@ -16,9 +16,8 @@ public enum LianfenTool {
             "lianfen", "a points ledger that rival malls share and none can falsify 联分",
             subcommands: [
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
-                ImportCommand.command, ConsortiumCommands.command, AuditCommand.command, ProofCommands.command,
-                TxCommands.command,
-                BenchCommand.command,
+                ImportCommand.command, ConsortiumCommands.command, EpochCommands.command, AuditCommand.command,
+                ProofCommands.command, TxCommands.command, BenchCommand.command,
             ]),
         version: version, explain: explain)
 

@@ -49,20 +49,26 @@ final class OrganisationNode {
             try directory.checkClock(blocks)
             try check(setup.file.checkpoint, blocks)
             try setPeers(peers, setup)
-            let epoch = OrderingEpoch(genesis: directory.genesis)
+            let place = try EpochPlace(directory)
+            // A new ring may stand in another cluster, which counts from the beginning.
+            let isBegun = try blocks.adoptedEpoch() == UInt64(place.epoch.number)
+            let revision = isBegun ? try blocks.orderingRevision() : 0
             log = try setup.etcd.map { configuration in
-                do throws(OrderingError) { return try EtcdLog(configuration, epoch: epoch) } catch {
-                    throw explain(error)
-                }
+                do throws(OrderingError) {
+                    return try EtcdLog(configuration, epoch: place.epoch, revision: revision)
+                } catch { throw explain(error) }
             }
-            guard let head = try logHead(log, directory, id, blocks, peers, console, wait) else {
+            guard let head = try logHead(log, directory, id, place.epoch, blocks, peers, console, wait) else {
                 peers.stop()
                 log?.stop()
                 blocks.store.close()
                 return nil
             }
+            // Once it is certain that the ring is the one that the statements started.
+            if let start = place.start { try blocks.adopt(start) }
             return try OrganisationNode(
-                setup, directory, key, blocks, peers, log, ordering: log ?? NoOrder(epoch: epoch), head, certified)
+                setup, directory, key, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
+                after: place.start?.certificate, head, certified)
         } catch {
             peers.stop()
             log?.stop()
@@ -73,7 +79,7 @@ final class OrganisationNode {
 
     private init(
         _ setup: NodeSetup, _ directory: ChainDirectory, _ key: SecretKey, _ blocks: BlockStore, _ peers: Peers,
-        _ log: EtcdLog?, ordering: any Ordering, _ head: UInt64,
+        _ log: EtcdLog?, ordering: any Ordering, after certificate: Certificate?, _ head: UInt64,
         _ certified: @escaping @Sendable (CertifiedBlock) -> Void
     ) throws {
         organisation = setup.file.organisation
@@ -84,8 +90,9 @@ final class OrganisationNode {
         configuration.stepMilliseconds = Self.stepMilliseconds
         let (core, effects) = try NodeCore.open(
             store: blocks.store, genesis: directory.genesis, configuration: configuration, epoch: ordering.epoch,
-            logHead: head, now: wallClockMilliseconds())
-        if let reason = core.signingStopped {
+            after: certificate, logHead: head, now: wallClockMilliseconds())
+        // One that waits for a new epoch still serves what it has.
+        if let reason = core.signingStopped, try blocks.sealedEpoch() <= ordering.epoch.number {
             throw CommandError(
                 code: "key-foreign", field: ChainDirectory.votingKeyPath(directory.path, organisation),
                 reason: "\(reason); nothing it signs would count")
@@ -106,11 +113,18 @@ final class OrganisationNode {
             if let checkpoint, let failure = Self.failure(checkpoint, block.block.header) {
                 checkpointFailure.withLock { $0 = failure }
             }
+            if let log, block.block.header.height % Self.revisionEvery == 0 {
+                // Where the directory fails, the node is told so by a write that matters.
+                try? blocks.note(orderingRevision: log.revision)
+            }
             certified(block)
         }
         runner = NodeRunner(
             core, effects, blocks: blocks, ordering: ordering, signatures: signatures, surroundings: surroundings)
     }
+
+    /// So many heights lie between two notes of how far the cluster's counter of changes has come.
+    private static let revisionEvery: UInt64 = 16
 
     /// A round trip to the cluster takes so long that whoever lost one should leave the next to whose turn it is.
     private static let stepMilliseconds: UInt64 = 20
@@ -164,16 +178,16 @@ final class OrganisationNode {
     /// The head of the order as it is now, which a validator without a lock of its own has to know. One with locks, and
     /// one that only follows, need not wait for it.
     private static func logHead(
-        _ log: EtcdLog?, _ directory: ChainDirectory, _ id: OrganisationID, _ blocks: BlockStore, _ peers: Peers,
-        _ console: Console, _ wait: (Int32) -> Bool
+        _ log: EtcdLog?, _ directory: ChainDirectory, _ id: OrganisationID, _ epoch: OrderingEpoch,
+        _ blocks: BlockStore, _ peers: Peers, _ console: Console, _ wait: (Int32) -> Bool
     ) throws -> UInt64? {
         // Who cannot read the order never votes.
         guard let log else { return .max }
-        if try blocks.firstLock(of: id) != nil { return 0 }
+        if try blocks.adoptedEpoch() == UInt64(epoch.number), try blocks.firstLock(of: id) != nil { return 0 }
         var said: String?
         while true {
             do throws(OrderingError) {
-                if try isFirst(directory, id, blocks, peers, console) { try log.found() }
+                if epoch.number == 0, try isFirst(directory, id, blocks, peers, console) { try log.found() }
                 return try log.readHead()
             } catch {
                 let reason = explain(error).reason
@@ -196,13 +210,13 @@ final class OrganisationNode {
         return (peers.highestHead() ?? 0) == 0
     }
 
-    private static func explain(_ error: OrderingError) -> CommandError {
+    static func explain(_ error: OrderingError) -> CommandError {
         let reason =
             switch error {
             case .unreachable(let reason): reason
             case .belowFloor(let floor): "it begins at position \(floor)"
             case .foreign(let reason):
-                "\(reason); a chain that has begun is never given a new ring: check `endpoints` in \(NodeFile.name)"
+                "\(reason); check `endpoints` in \(NodeFile.name), or begin a lost order anew with `lianfen epoch`"
             }
         return CommandError(code: "ordering", field: NodeFile.name, reason: reason, exit: .environment)
     }

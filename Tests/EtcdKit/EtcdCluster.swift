@@ -42,7 +42,11 @@ public final class EtcdCluster {
         for index in members.indices { try start(index) }
         isNew = false
         try waitUntilHealthy()
-        guard secured else { return }
+        if secured { try secure() }
+    }
+
+    /// Lets it know nodes by user and password, and nobody else.
+    private func secure() throws {
         try control("user", "add", "root:root")
         try control("role", "add", "ring")
         try control("role", "grant-permission", "ring", "--prefix=true", "readwrite", "/lianfen/")
@@ -81,7 +85,6 @@ public final class EtcdCluster {
     public func start(_ index: Int) throws {
         let member = members[index]
         guard member.process == nil else { return }
-        let peers = members.map { "\($0.name)=https://127.0.0.1:\($0.peerPort)" }.joined(separator: ",")
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
         process.arguments = [
@@ -125,13 +128,40 @@ public final class EtcdCluster {
     }
 
     /// Ends all members, forgets what they held, and starts the same cluster anew, empty: with the ids that it had.
-    public func wipe() throws {
+    public func wipe(secured: Bool = false) throws {
         for index in members.indices { kill(index) }
         for member in members { try FileManager.default.removeItem(atPath: path(member.name)) }
         isNew = true
         for index in members.indices { try start(index) }
         isNew = false
+        isSecured = false
         try waitUntilHealthy()
+        if secured { try secure() }
+    }
+
+    /// Copies what the cluster holds now to a file, which it answers.
+    public func copy() throws -> String {
+        let file = path("copy-\(UUID().uuidString)")
+        try control("--endpoints", endpoints[0], "snapshot", "save", file)
+        return file
+    }
+
+    /// Ends all members and starts the cluster with what a copy holds, as an operator does after a loss.
+    public func restore(_ copy: String) throws {
+        for index in members.indices { kill(index) }
+        for member in members {
+            try FileManager.default.removeItem(atPath: path(member.name))
+            try control(
+                "snapshot", "restore", copy, "--name", member.name, "--initial-cluster", peers,
+                "--initial-advertise-peer-urls", "https://127.0.0.1:\(member.peerPort)", "--data-dir",
+                path(member.name))
+        }
+        for index in members.indices { try start(index) }
+        try waitUntilHealthy()
+    }
+
+    private var peers: String {
+        members.map { "\($0.name)=https://127.0.0.1:\($0.peerPort)" }.joined(separator: ",")
     }
 
     // MARK: The operators' tool
@@ -169,7 +199,6 @@ public final class EtcdCluster {
 
     private func waitUntilHealthy() throws {
         let deadline = Date(timeIntervalSinceNow: 30)
-        isSecured = false
         while true {
             do {
                 try control("endpoint", "health")

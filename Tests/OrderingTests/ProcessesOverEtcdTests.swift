@@ -148,7 +148,7 @@ extension EtcdTests {
 }
 
 extension JSONValue {
-    fileprivate var number: Int128? { if case .integer(let number) = self { number } else { nil } }
+    var number: Int128? { if case .integer(let number) = self { number } else { nil } }
 }
 
 extension Fleet {
@@ -158,7 +158,7 @@ extension Fleet {
         return try #require(try client.certificate(above: height - 1).value)
     }
 
-    fileprivate func transfer() -> Transaction {
+    func transfer() -> Transaction {
         let operation = Operation.transfer(
             from: people[0].account, to: people[1].account, unit: unit, amount: 1)
         let now = UInt64(Date().timeIntervalSince1970 * 1000)
@@ -166,13 +166,14 @@ extension Fleet {
     }
 
     /// What a node says to a transaction that is sent once.
-    fileprivate func answer(to transaction: Transaction, at index: Int) throws -> JSONValue {
-        let http = try HTTPClient(configuration)
-        let answer = try http.perform(
-            HTTPClientRequest(
-                "POST", machines[index].url + "/v1/transactions",
-                headers: [HTTPField("Content-Type", "application/octet-stream"), HTTPField("Prefer", "wait=0")],
-                body: transaction.bytes))
+    func answer(to transaction: Transaction, at index: Int) throws -> JSONValue {
+        let answer = try HTTPClient(configuration).perform(submission(of: transaction, at: index))
         return try JSONValue(parsing: answer.body)
+    }
+
+    func submission(of transaction: Transaction, at index: Int) -> HTTPClientRequest {
+        HTTPClientRequest(
+            "POST", machines[index].url + "/v1/transactions",
+            headers: [HTTPField("Content-Type", "application/octet-stream")], body: transaction.bytes)
     }
 }
