@@ -54,6 +54,19 @@ extension Gateway {
             call.answer(Form.validators.stamped("validators"), Stamped(set, found.stamp))
         },
         Route(
+            .get, "/v1/validators/changes", "listValidatorChanges", "chain",
+            "Changes of those who vote, each proved by those who voted before: for a light client.",
+            parameters: [.query("after", .number64, "Changes announced after this height; all where it is missing.")],
+            answers: [.okOrBytes(Form<LightSteps>.lightSteps.stamped("changes"))]
+        ) { call in
+            let after: UInt64 = try call.query("after", .number64) ?? 0
+            let found = try call.chain.readBlocks { (_, tables) throws(StorageError) in
+                LightSteps(try tables.lightSteps(after: after, max: LightSteps.pageCountMax))
+            }
+            if call.wantsBytes { return call.answer(bytes: found.value.canonicalBytes, found.stamp) }
+            call.answer(Form.lightSteps.stamped("changes"), found)
+        },
+        Route(
             .get, "/v1/blocks", "listBlocks", "chain", "Certified blocks, newest first.",
             parameters: [
                 .query("cursor", .number64, "As an earlier page gave it."), .limit,

@@ -53,6 +53,24 @@ extension Form where Value == Certificate {
     ).named("Certificate")
 }
 
+extension Form where Value == LightSteps {
+    private static let step = Form<LightStep>.object(
+        "A header with what makes it final, and who votes after it.",
+        Field(
+            "headers", Form<Header>.header.list(1...LightStep.headersMax),
+            "Each the parent of the next; the last one "
+                + "is certified."),
+        Field("certificate", .certificate),
+        Field.optional("validators", .validators, "Who votes after the last header, where others did before."),
+        make: { (headers: [Header], certificate: Certificate, set: ValidatorSet?) throws(JSONError) in
+            LightStep(headers, certificate: certificate, set: set)
+        }, parts: { ($0.headers, $0.certificate, $0.set) }
+    ).named("LightStep")
+
+    public static let lightSteps = step.list(0...LightSteps.pageCountMax).map(
+        read: { (steps: [LightStep]) throws(JSONError) in LightSteps(steps) }, write: { $0.steps })
+}
+
 extension Form where Value == Validator {
     public static let validator = object(
         "An organisation that votes, and its voting key.", Field("organisation", .organisation),
