@@ -108,7 +108,7 @@ public enum Domain: Int, Sendable, CaseIterable {
     case genesis, transactionBody, transactionSignature, envelope, entry, entrySignature,
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
-        receipt, list, proof, session, application, proposal, offence, submission
+        receipt, list, proof, session, application, proposal, offence, submission, snapshot, snapshotChunk
 
     public var tag: String {
         switch self {
@@ -138,6 +138,8 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .proposal: "lianfen/1/proposal"
         case .offence: "lianfen/1/offence"
         case .submission: "lianfen/1/submission"
+        case .snapshot: "lianfen/1/snapshot"
+        case .snapshotChunk: "lianfen/1/snapshot-chunk"
         }
     }
 
