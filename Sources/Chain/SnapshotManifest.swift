@@ -59,7 +59,7 @@ public struct SnapshotManifest: Sendable, Equatable {
     /// A node runs few heights ahead of what entries carry.
     public static let headersMax = 1024
     public static let chunksMax = 1 << 18
-    public static let bytesMax = 64 << 20
+    public static let bytesMax = 16 << 20
     private static let magic = Array("LFSNAPSHOT".utf8)
 
     public init(

@@ -17,7 +17,7 @@ public enum LianfenTool {
             subcommands: [
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
                 ImportCommand.command, ConsortiumCommands.command, AuditCommand.command, ProofCommands.command,
-                ValidatorCommands.command, TxCommands.command, BenchCommand.command,
+                ValidatorCommands.command, SnapshotCommands.command, TxCommands.command, BenchCommand.command,
             ]),
         version: version, explain: explain)
 

@@ -319,7 +319,7 @@ extension Call {
         var height = min(cursor?.height ?? .max, head)
         var (looked, shown) = (0, 0)
         for _ in 0..<Self.blocksMax where height > 0 {
-            guard let block = try chain.block(height) else { break }
+            guard let block = try chain.blockOfPage(height, after: items.count) else { break }
             var index = block.transactions.count
             // The cursor's own block goes on below the cursor.
             if let cursor, cursor.height == height { index = min(index, Int(cursor.index)) }

@@ -70,7 +70,7 @@ extension Gateway {
             .get, "/v1/blocks", "listBlocks", "chain", "Certified blocks, newest first.",
             parameters: [
                 .query("cursor", .number64, "As an earlier page gave it."), .limit,
-            ], answers: [.ok(Form<BlockSummary>.blockSummary.page())]
+            ], answers: [.ok(Form<BlockSummary>.blockSummary.page())], problems: [404]
         ) { call in
             let cursor: UInt64? = try call.query("cursor", .number64)
             let limit = try call.limit()
@@ -80,7 +80,7 @@ extension Gateway {
                 var items: [BlockSummary] = []
                 var byteCount = 0
                 while true {
-                    guard let block = try call.chain.block(height) else { break }
+                    guard let block = try call.chain.blockOfPage(height, after: items.count) else { break }
                     items.append(block.summary)
                     byteCount += block.byteCount
                     if height == 0 { return (items, nil) }
@@ -217,6 +217,9 @@ extension Call {
             }
             // One beyond the head is of another chain, or of a node that knows more; it waits for what comes.
             height = min(last, height)
+            do throws(StorageError) { try chain.tables.checkHistory(of: height + 1) } catch {
+                throw chain.failure(error)
+            }
         }
         let (gateway, holder) = (gateway, holder)
         let address = gateway.clientAddress(request)

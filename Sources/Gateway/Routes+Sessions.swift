@@ -41,5 +41,6 @@ extension Gateway {
 
     /// All routes that there are.
     static let routes: [Route] =
-        chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + sessionRoutes
+        chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + snapshotRoutes
+            + sessionRoutes
 }

@@ -32,6 +32,32 @@ extension Snapshot {
             batch.put(.meta, BlockStore.joiningKey, bigEndianBytes(manifest.height))
             try store.write(batch, synced: true)
         }
+        let logs = try read(manifest, progress: progress, chunk: chunk) { (rows) throws(SnapshotError) in
+            try caught { () throws(StorageError) in try store.write(rows, synced: false) }
+        }
+        try caught { () throws(StorageError) in
+            try store.write(ending(manifest, genesis, logs, voters: blocks.voters()), synced: true)
+        }
+    }
+
+    /// Checks all that ``restore(_:into:genesis:trusting:progress:chunk:)`` does, and makes nothing of it.
+    public static func verify(
+        _ manifest: SnapshotManifest, genesis: Genesis, trusting client: LightClient,
+        progress: Progress = { _, _ in }, chunk: (_ index: Int) throws(SnapshotError) -> [UInt8]
+    ) throws(SnapshotError) {
+        do throws(SnapshotManifest.Refusal) { try manifest.verify(genesis: genesis, trusting: client) } catch {
+            throw .manifest(error)
+        }
+        _ = try read(manifest, progress: progress, chunk: chunk) { (_) throws(SnapshotError) in }
+    }
+
+    /// Reads all chunks, and holds each table against its root.
+    /// - Parameter take: gets a chunk's rows, which count for nothing before this returns.
+    /// - Returns: the trees of the logs.
+    private static func read(
+        _ manifest: SnapshotManifest, progress: Progress, chunk: (_ index: Int) throws(SnapshotError) -> [UInt8],
+        take: (WriteBatch) throws(SnapshotError) -> Void
+    ) throws(SnapshotError) -> [Table: StateTrees.LogTree] {
         var logs: [Table: StateTrees.LogTree] = [:]
         var next = 0
         for table in tables {
@@ -42,7 +68,7 @@ extension Snapshot {
                 guard manifest.chunks[next].holds(bytes) else { throw .chunkDiffers(next) }
                 let batch: WriteBatch
                 do throws(DecodingError) { batch = try reader.take(bytes) } catch { throw .chunkMalformed(next) }
-                try caught { () throws(StorageError) in try store.write(batch, synced: false) }
+                try take(batch)
                 next += 1
                 progress(next, manifest.chunks.count)
             }
@@ -50,9 +76,7 @@ extension Snapshot {
             guard found.root == expected else { throw .tableDiffers(table) }
             if let log = found.log { logs[table] = log }
         }
-        try caught { () throws(StorageError) in
-            try store.write(ending(manifest, genesis, logs, voters: blocks.voters()), synced: true)
-        }
+        return logs
     }
 
     /// What makes the directory whole.

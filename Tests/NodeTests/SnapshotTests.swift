@@ -255,7 +255,8 @@ import Testing
         }
     }
 
-    /// Validators that change at the snapshot's height vote two heights later, for who joined with it as for the others.
+    /// Validators that change at the snapshot's height vote two heights later, for who joined with it as for the
+    /// others.
     @Test func aChangeThatIsUnderWayIsInIt() throws {
         let stage = try Self.stage()
         let changed = Self.suspendLast(stage)
