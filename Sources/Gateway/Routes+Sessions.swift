@@ -42,5 +42,5 @@ extension Gateway {
     /// All routes that there are.
     static let routes: [Route] =
         chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + snapshotRoutes
-            + sessionRoutes
+        + sessionRoutes
 }

@@ -70,7 +70,7 @@ import Wire
                 path.replacingOccurrences(of: "{account}", with: "\(account)")
                     .replacingOccurrences(of: "{unit}", with: "\(mall.unit)")
                     .replacingOccurrences(of: "{height}", with: height)
-                    .replacingOccurrences(of: "{id}", with: giftID)
+                    .replacingOccurrences(of: "{id}", with: giftID).replacingOccurrences(of: "{index}", with: "0")
                     .replacingOccurrences(of: "{hold}", with: holdID)
                     .replacingOccurrences(of: "{organisation}", with: "1")
                     .replacingOccurrences(of: "{source}", with: "till")
