@@ -165,7 +165,7 @@ extension Gateway {
             "Every certified block as an event. With Last-Event-ID, those after that height.",
             answers: [
                 .events("block", Form<BlockSummary>.blockSummary, "Events named block, their id the height.")
-            ]
+            ], problems: [404]
         ) { call in
             let (frames, chain) = (call.gateway.frames, call.chain)
             try call.stream { (block) throws(StorageError) in frames.frame(block, head: chain.stamp.height) }

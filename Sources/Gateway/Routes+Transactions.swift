@@ -30,7 +30,7 @@ extension Gateway {
         return Route(
             .post, kind.path, "submit\(kind.schemaName)", "operations", "\(kind.summary) \(kind.chinese)",
             body: Route.Body(schema: form.schema, isTransaction: true, bytesMax: transactionTextBytesMax),
-            answers: submissionAnswers, problems: [401, 409, 413, 422]
+            answers: submissionAnswers, problems: [401, 404, 409, 413, 422]
         ) { call in try call.submit() }
     }
 
@@ -42,7 +42,7 @@ extension Gateway {
             body: Route.Body(
                 schema: Form<TransactionText>.signed.schema, takesBytes: true, isTransaction: true,
                 bytesMax: transactionTextBytesMax),
-            answers: submissionAnswers, problems: [401, 409, 413, 422]
+            answers: submissionAnswers, problems: [401, 404, 409, 413, 422]
         ) { call in try call.submit() },
         Route(
             .post, "/v1/transactions/prepare", "prepareTransaction", "transactions",
