@@ -680,16 +680,96 @@ def certificate_refusal(chain, voting, value):
     return None
 
 
+def set_hash(voting):
+    return under("validators", sequence(list(voting.items()), lambda item: u32(item[0]) + item[1]))
+
+
+def read_set(reader):
+    """Keys by organisation, in ascending order."""
+    listed = reader.sequence(1, 100, lambda: (reader.integer(4), reader.suited(32)))
+    ascending([number for number, _ in listed])
+    return dict(listed)
+
+
+def read_step(reader):
+    headers = reader.sequence(1, 8, lambda: read_header(reader))
+    return headers, read_certificate(reader), reader.option(lambda: read_set(reader))
+
+
+LIGHT_FAULTS = {"heightTooOld", "changeUnseen", "validatorsForeign", "changeUncertified"}
+
+
+class LightClient:
+    """Follows the sets of validators from header to header; `start` is a header from which to begin."""
+
+    def __init__(self, chain, voting, start=None, time=0):
+        self.chain = chain
+        self.head = {"height": 0, "hash": None, "time": time, "epoch": 0} if start is None else {**start, "epoch": 0}
+        begins = 0 if start is None else start["height"] + (start["validators"] != start["nextValidators"])
+        self.sets = [(begins, voting)]
+
+    def voting(self, height):
+        known = [voting for first, voting in self.sets if first <= height]
+        return known[-1] if known else None
+
+    def advance(self, headers, carried, comes):
+        if headers[0]["height"] <= self.head["height"]:
+            raise Refused("heightNotAbove")
+        for a, b in zip(headers, headers[1:]):
+            if b["height"] != a["height"] + 1 or b["parent"] != a["hash"]:
+                raise Refused("headersBroken")
+        last = headers[-1]
+        if last["hash"].hex() != carried["header"] or last["height"] != carried["height"]:
+            raise Refused("certificateForeign")
+        if headers[0]["height"] == self.head["height"] + 1 and headers[0]["parent"] != self.head["hash"] is not None:
+            raise Refused("parentForeign")
+        for a, b in zip([self.head, *headers], headers):
+            if b["time"] < a["time"] + b["height"] - a["height"]:
+                raise Refused("timeBack")
+        if carried["epoch"] < self.head["epoch"]:
+            raise Refused("epochBack")
+        for h in headers:
+            self.check_sets(h, h is last)
+        is_new = last["nextValidators"] != set_hash(self.sets[-1][1])
+        if comes is None and is_new:
+            raise Refused("setMissing")
+        if comes is not None and set_hash(comes) != last["nextValidators"]:
+            raise Refused("setForeign")
+        self.check_certificate(carried)
+        self.head = {**last, "epoch": carried["epoch"]}
+        if is_new:
+            self.sets.append((last["height"] + 1, comes))
+
+    def check(self, headers, carried):
+        """Of headers that are a chain up to the certified one."""
+        for h in headers:
+            self.check_sets(h, h is headers[-1])
+        self.check_certificate(carried)
+
+    def check_sets(self, header, is_last):
+        voting, height = self.voting(header["height"]), header["height"]
+        if voting is None:
+            raise Refused("heightTooOld")
+        if header["validators"] != set_hash(voting):
+            raise Refused("changeUnseen" if height > self.head["height"] + 1 else "validatorsForeign")
+        is_new = height > self.head["height"]
+        if not (is_new and is_last) and header["nextValidators"] != set_hash(self.voting(height + 1)):
+            raise Refused("changeUncertified" if is_new else "validatorsForeign")
+
+    def check_certificate(self, carried):
+        refusal = certificate_refusal(self.chain, self.voting(carried["height"]), carried)
+        if refusal is not None:
+            raise Refused(refusal)
+
+
 class ProofChecker:
     """Verifies whole proofs from their bytes against one genesis."""
 
     def __init__(self, raw):
         self.chain = under("genesis", raw)
         self.voting = read_genesis(raw)
-        listed = sequence(list(self.voting.items()), lambda item: u32(item[0]) + item[1])
-        self.validators = under("validators", listed)
 
-    def verify(self, raw):
+    def verify(self, raw, client=None):
         reader = Reader(raw)
         if reader.fixed(7) != b"LFPROOF" or reader.fixed(1) != b"\x01":
             raise Refused("magic")
@@ -724,10 +804,10 @@ class ProofChecker:
         first, last = headers[0], headers[-1]
         if last["hash"].hex() != carried["header"] or last["height"] != carried["height"]:
             raise Refused("headers")
-        if any({h["validators"], h["nextValidators"]} != {self.validators} for h in headers):
-            raise Refused("validators")
-        if certificate_refusal(self.chain, self.voting, carried) is not None:
-            raise Refused("certificate")
+        try:
+            (client or LightClient(self.chain, self.voting)).check(headers, carried)
+        except Refused as error:
+            raise Refused("validators" if str(error) in LIGHT_FAULTS else "certificate") from error
         out = {"height": str(first["height"]), "time": str(first["time"]), "stateRoot": first["state"].hex()}
         if variant == 0:
             if under("state-root", named) != first["state"]:
@@ -990,6 +1070,57 @@ def check_proofs(file, tally):
             tally.check(f"proof {value['name']}", "accepted", reason)
 
 
+def check_light(file, tally):
+    raw = bytes.fromhex(file["genesis"])
+    checker = ProofChecker(raw)
+
+    def step_of(value):
+        reader = Reader(bytes.fromhex(value["bytes"]))
+        step = read_step(reader)
+        reader.finish()
+        return step
+
+    def follow(client, values):
+        for value in values:
+            client.advance(*step_of(value))
+            tally.check("light height", str(client.head["height"]), value["height"])
+            tally.check("light header", client.head["hash"].hex(), value["header"])
+            tally.check("light validators", set_hash(client.sets[-1][1]).hex(), value["validators"])
+        return client
+
+    def begin(count=0):
+        return follow(LightClient(checker.chain, checker.voting), file["steps"][:count])
+
+    begin(len(file["steps"]))
+    start = file["checkpoint"]
+    header, voting = (
+        read(Reader(bytes.fromhex(start[name]))) for name, read in [("header", read_header), ("validators", read_set)])
+    tally.check("checkpoint", header["hash"].hex(), start["hash"])
+    follow(LightClient(checker.chain, voting, start=header), file["steps"][start["skips"] :])
+    proof = file["proof"]
+    for count in range(len(file["steps"]) + 1):
+        def verify(count=count):
+            return checker.verify(bytes.fromhex(proof["bytes"]), begin(count))
+        if count < proof["needs"]:
+            tally.refuses("proof before its change", verify)
+        else:
+            tally.check("proof after its change", verify()["signers"], proof["signers"])
+    for value in file["forgeries"]:
+        place = f"forged step, {value['name']}"
+        if not value["readable"]:
+            tally.refuses(place, lambda value=value: step_of(value))
+            continue
+        client = begin(value["after"])
+        before = (client.head, list(client.sets))
+        try:
+            client.advance(*step_of(value))
+        except Refused as error:
+            tally.check(place, str(error), value["refusal"])
+        else:
+            tally.check(place, "accepted", value["refusal"])
+        tally.check(f"{place}: nothing changed", (client.head, client.sets) == before, True)
+
+
 FILES = {
     "bcs": check_bcs,
     "accounts": check_accounts,
@@ -999,6 +1130,7 @@ FILES = {
     "receipts": check_receipts,
     "entries": check_entries,
     "headers": check_headers,
+    "light": check_light,
     "votes": check_votes,
     "certificates": check_certificates,
     "lists": check_lists,

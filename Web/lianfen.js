@@ -166,8 +166,8 @@ export function sha256(...parts) {
 export const domains = Object.freeze([
   "genesis", "transaction-body", "transaction-signature", "envelope", "entry", "entry-signature", "header", "vote",
   "certificate", "validators", "natural-key", "hold", "ticket", "leaf", "row", "lots", "additions", "state-root",
-  "receipt", "list", "proof", "session", "application", "proposal", "offence",
-  "submission", "epoch-statement", "epoch-change",
+  "receipt", "list", "proof", "session", "application", "proposal", "offence", "submission", "epoch-statement",
+  "epoch-change", "snapshot", "snapshot-chunk",
 ]);
 
 /** A domain tag as it stands in front of bytes: its length, its text. */
@@ -1483,6 +1483,176 @@ export async function verifyCertificate(genesis, set, certificate, onSignature =
   }
 }
 
+// MARK: Light client
+
+/** Headers of one step: a quorum votes on no more heights than these beyond the newest certified one. */
+export const STEP_HEADERS_MAX = 8;
+/** Steps of one answer or file. */
+export const STEPS_MAX = 4096;
+/** Sets that a light client remembers. */
+export const SETS_MAX = 1024;
+/** A certified head older than this is stale, in milliseconds. */
+export const STALE_MILLISECONDS = 30_000n;
+
+/**
+ * A header for a {@link LightClient}, with what makes it final: headers, each the parent of the next, up to the
+ * certified one; the certificate; and who votes after it, where it announces others (else null).
+ */
+export const LightStep = struct({
+  headers: list(Header, 1, STEP_HEADERS_MAX), certificate: Certificate, set: option(ValidatorSet),
+});
+
+export const LightSteps = list(LightStep, 0, STEPS_MAX);
+
+const lightFaults = {
+  checkpointForeign: "the header is not the checkpoint's",
+  headerCount: "there are no headers, or more than one certificate makes final",
+  heightNotAbove: "the header does not lie above what is trusted",
+  heightTooOld: "the height lies below those whose validators are known",
+  headersBroken: "the headers are not a chain, each the parent of the next",
+  certificateForeign: "the certificate is of another header or height",
+  parentForeign: "the header after the trusted one has another parent",
+  timeBack: "block time does not rise with the height",
+  epochBack: "the certificate is of an older ordering epoch than the trusted one",
+  changeUnseen: "the header names other validators: a change in between has not been shown",
+  validatorsForeign: "the header names other validators than those who vote at its height",
+  changeUncertified: "a header announces other validators and is not certified itself",
+  setMissing: "the header announces other validators, and they are not shown",
+  setForeign: "the validators shown are not those that the header announces",
+};
+
+const lightFault = (refusal) => new LianfenError("step-invalid", lightFaults[refusal], { refusal });
+
+/**
+ * Who may vote at each height, as far as one knows it who trusts a genesis or a checkpoint and no node.
+ *
+ * It goes from change to change: a set that comes is announced in a header, and a quorum of the set that goes has signed
+ * that header. Where a step is refused, nothing has changed.
+ *
+ * Between two headers of one set it may skip any number of heights. It then knows that a quorum of that set signed the
+ * later one; it cannot know that the set was not replaced in between, and that its old members do not sign a fork
+ * together. What helps is time: a header that is not stale by one's own clock (`isStale(now)`) is at least no old one
+ * that is shown again while changes are withheld. Against former members who make up times as well, only this helps:
+ * follow each change while its keys are in use, or begin at a checkpoint that is recent and from somebody trusted.
+ *
+ * Calls of `advance` are made one after the other.
+ */
+export class LightClient {
+  #sets;
+
+  /**
+   * Begins at a {@link Chain}'s genesis, or at a checkpoint.
+   * @param start `{height, hash, header, validators}`: what is trusted, its header, and who votes after it
+   */
+  constructor(chain, start = null) {
+    /** The genesis hash. */
+    this.genesis = chain.hash;
+    if (start === null) {
+      /** The newest header that was proved: `{height, hash, time, epoch}`. */
+      this.trusted = Object.freeze({ height: "0", hash: null, time: chain.genesis.time, epoch: 0 });
+      this.#sets = [{ first: 0n, set: chain.validators, hash: chain.validatorsHash }];
+      return;
+    }
+    const { height, hash, header, validators } = start;
+    if (header.height !== height || headerHash(header) !== hash) throw lightFault("checkpointForeign");
+    if (validatorsHash(validators) !== header.nextValidators) throw lightFault("setForeign");
+    this.trusted = Object.freeze({ height, hash, time: header.time, epoch: 0 });
+    const first = u64(height) + (header.validators === header.nextValidators ? 0n : 1n);
+    this.#sets = [{ first, set: validators, hash: header.nextValidators }];
+  }
+
+  /** Those who vote on the height after the trusted one. */
+  get validators() { return this.#sets.at(-1).set; }
+
+  #governing(height) { return this.#sets.findLast(({ first }) => first <= height) ?? null; }
+
+  /** Those who vote on a height, or null; above the trusted one that is an assumption. */
+  validatorsAt(height) { return this.#governing(u64(height))?.set ?? null; }
+
+  /** Whether the newest header is too old, by a clock in milliseconds, to tell who votes now. */
+  isStale(now) { return BigInt(now) - u64(this.trusted.time) > STALE_MILLISECONDS; }
+
+  /** Takes up a header above the trusted one, and the set that it announces. Throws `step-invalid` with `refusal`. */
+  async advance({ headers, certificate, set }) {
+    if (headers.length < 1 || headers.length > STEP_HEADERS_MAX) throw lightFault("headerCount");
+    const last = headers.at(-1);
+    const trusted = { height: u64(this.trusted.height), time: u64(this.trusted.time) };
+    if (u64(headers[0].height) <= trusted.height) throw lightFault("heightNotAbove");
+    LightClient.#checkLinks(headers, certificate);
+    if (u64(headers[0].height) === trusted.height + 1n && this.trusted.hash !== null
+      && headers[0].parent !== this.trusted.hash) throw lightFault("parentForeign");
+    let before = trusted;
+    for (const header of headers) {
+      const next = { height: u64(header.height), time: u64(header.time) };
+      if (next.time <= before.time || next.time - before.time < next.height - before.height) {
+        throw lightFault("timeBack");
+      }
+      before = next;
+    }
+    if (certificate.epoch < this.trusted.epoch) throw lightFault("epochBack");
+    this.#checkSets(headers);
+    const announces = last.nextValidators !== this.#sets.at(-1).hash;
+    if (set !== null) {
+      if (validatorsHash(set) !== last.nextValidators) throw lightFault("setForeign");
+    } else if (announces) {
+      throw lightFault("setMissing");
+    }
+    await this.#check(certificate);
+
+    this.trusted = Object.freeze(
+      { height: last.height, hash: headerHash(last), time: last.time, epoch: certificate.epoch });
+    if (announces) this.#sets.push({ first: u64(last.height) + 1n, set, hash: last.nextValidators });
+    if (this.#sets.length > SETS_MAX) this.#sets.shift();
+  }
+
+  /**
+   * Checks that headers are a chain up to the one that the certificate certifies, at heights whose sets are known.
+   * @param onSignature called with each validator once its signature has been found good
+   */
+  async verify(headers, certificate, onSignature = null) {
+    if (headers.length < 1) throw lightFault("headerCount");
+    LightClient.#checkLinks(headers, certificate);
+    this.#checkSets(headers);
+    await this.#check(certificate, onSignature);
+  }
+
+  static #checkLinks(headers, certificate) {
+    const hashes = headers.map(headerHash);
+    for (let i = 1; i < headers.length; i += 1) {
+      if (u64(headers[i].height) !== u64(headers[i - 1].height) + 1n || headers[i].parent !== hashes[i - 1]) {
+        throw lightFault("headersBroken");
+      }
+    }
+    if (headers.at(-1).height !== certificate.height || hashes.at(-1) !== certificate.header) {
+      throw lightFault("certificateForeign");
+    }
+  }
+
+  #checkSets(headers) {
+    const newest = u64(this.trusted.height);
+    headers.forEach((header, index) => {
+      const height = u64(header.height);
+      const governing = this.#governing(height);
+      if (!governing) throw lightFault("heightTooOld");
+      if (header.validators !== governing.hash) {
+        throw lightFault(height > newest + 1n ? "changeUnseen" : "validatorsForeign");
+      }
+      // A change is certified by the set that goes, and so at its own height: what comes has signed nothing yet.
+      const unknown = height > newest;
+      if (unknown && index === headers.length - 1) return;
+      if (header.nextValidators !== this.#governing(height + 1n).hash) {
+        throw lightFault(unknown ? "changeUncertified" : "validatorsForeign");
+      }
+    });
+  }
+
+  async #check(certificate, onSignature = null) {
+    const set = this.validatorsAt(certificate.height);
+    if (!set) throw lightFault("heightTooOld");
+    await verifyCertificate(this.genesis, set, certificate, onSignature);
+  }
+}
+
 // MARK: Proofs
 
 const MAGIC = concat(ascii("LFPROOF"), [1]);
@@ -1521,7 +1691,7 @@ export const Proof = new Type(
 const proofRefusals = {
   genesis: "the proof belongs to a chain with another genesis",
   headers: "the headers are not a chain up to the certified one",
-  validators: "a header names validators other than those of the genesis",
+  validators: "a header names validators other than those that are known to vote at its height",
   state: "the tables' roots do not give the header's state root",
   path: "the path does not lead from the statement to the header's root",
 };
@@ -1595,31 +1765,29 @@ export class Chain {
   /**
    * Checks that headers are a chain, each the parent of the next, up to the one that the certificate certifies, and the
    * certificate. Throws `proof-invalid` or `certificate-invalid`.
+   * @param client knows who votes at their heights; by default those whom the genesis names
    */
-  async verifyHeaders(headers, certificate, onSignature = null) {
-    const hashes = headers.map(headerHash);
-    for (let i = 1; i < headers.length; i += 1) {
-      if (u64(headers[i].height) !== u64(headers[i - 1].height) + 1n || headers[i].parent !== hashes[i - 1]) {
-        throw proofRefusal("headers");
-      }
+  async verifyHeaders(headers, certificate, { client = new LightClient(this), onSignature = null } = {}) {
+    try {
+      await client.verify(headers, certificate, onSignature);
+    } catch (error) {
+      if (error.code !== "step-invalid") throw error;
+      const isChain = !["headerCount", "headersBroken", "certificateForeign"].includes(error.refusal);
+      throw proofRefusal(isChain ? "validators" : "headers");
     }
-    if (headers.length === 0 || hashes.at(-1) !== certificate.header
-      || headers.at(-1).height !== certificate.height) throw proofRefusal("headers");
-    if (headers.some((h) => h.validators !== this.validatorsHash || h.nextValidators !== this.validatorsHash)) {
-      throw proofRefusal("validators");
-    }
-    await this.verifyCertificate(certificate, onSignature);
   }
 
   /**
    * Checks a proof's bytes, from the statement up to the signatures of the quorum, and says what it proves.
    * Throws `bytes-invalid`, `proof-invalid` or `certificate-invalid`.
+   * @param client knows who votes at its height; by default those whom the genesis names
    */
-  async verifyProof(bytes) {
+  async verifyProof(bytes, client = new LightClient(this)) {
     if (bytes.length > PROOF_BYTES_MAX) throw noncanonical("a length is beyond its bound", 0);
     const proof = Proof.decode(bytes);
     if (proof.genesis !== this.hash) throw proofRefusal("genesis");
-    await this.verifyHeaders(proof.headers, proof.certificate);
+    await this.verifyHeaders(proof.headers, proof.certificate, { client });
+    const voting = client.validatorsAt(proof.certificate.height);
     const [header] = proof.headers;
     const { balance, receipt } = proof.subject;
     if (balance) {
@@ -1637,8 +1805,8 @@ export class Chain {
       time: header.time,
       stateRoot: header.state,
       signers: proof.certificate.signatures.map((part) => part.validator),
-      validators: this.validators.length,
-      quorum: this.quorum,
+      validators: voting.length,
+      quorum: quorumOf(voting.length).quorum,
     };
   }
 }
@@ -1651,6 +1819,8 @@ export const randomNonce = () => String(littleEndian(platform.getRandomValues(ne
 const ANSWER_BYTES_MAX = 8 << 20;
 const EVENT_BYTES_MAX = 8 << 20;
 const RETRY_AFTER_MAX = 60_000;
+/** Pages of changes that a node is asked for at once. */
+const CHANGE_PAGES_MAX = 1024;
 
 /** JSON whose every number is a whole one that a Number holds; the interface writes larger ones as strings. */
 function strictJSON(bytes) {
@@ -1691,6 +1861,8 @@ export class LianfenClient {
   #chain = null;
   #session = null;
   #newest = 0n;
+  #light = null;
+  #following = null;
 
   /**
    * @param base the node's address, such as `https://node.example`
@@ -1875,13 +2047,55 @@ export class LianfenClient {
     }
     steps("headers", { headers, certificate });
     steps("certificate", { certificate, hash: certificateHash(certificate) });
-    await chain.verifyHeaders(headers, certificate, (validator) => steps("signature", { validator }));
-    steps("quorum", { signers: certificate.signatures.length, quorum: chain.quorum, of: chain.validators.length });
+    const found = [];
+    const light = await this.#proved(async (client) => {
+      found.length = 0;
+      await chain.verifyHeaders(
+        headers, certificate, { client, onSignature: (validator) => found.push(validator) });
+      return client;
+    });
+    for (const validator of found) steps("signature", { validator });
+    const of = light.validatorsAt(certificate.height).length;
+    steps("quorum", { signers: certificate.signatures.length, quorum: quorumOf(of).quorum, of });
     this.#see(header.height);
     return { header, hash, headers, certificate };
   }
 
   #see(height) { if (u64(height) > this.#newest) this.#newest = u64(height); }
+
+  /**
+   * Follows the changes of the validators that the node shows, each by its proof, and gives the {@link LightClient}.
+   * Throws `step-invalid` or `certificate-invalid` for a forged one. A node may withhold the newest: see `isStale`.
+   */
+  followValidators() {
+    // One walk at a time, whoever asks.
+    this.#following ??= this.#follow().finally(() => { this.#following = null; });
+    return this.#following;
+  }
+
+  async #follow() {
+    this.#light ??= new LightClient(await this.chain());
+    for (let page = 0; page < CHANGE_PAGES_MAX; page += 1) {
+      const steps = LightSteps.decode(
+        await this.#getBytes(`/v1/validators/changes${query({ after: this.#light.trusted.height })}`));
+      for (const step of steps) await this.#light.advance(step);
+      if (steps.length === 0) break;
+    }
+    return this.#light;
+  }
+
+  /** Verifies by who is known to vote; where that is not enough, once more after the changes since. */
+  async #proved(verify) {
+    this.#light ??= new LightClient(await this.chain());
+    const known = this.#light.trusted.height;
+    try {
+      return await verify(this.#light);
+    } catch (error) {
+      if (error.code !== "proof-invalid" || error.refusal !== "validators") throw error;
+      if ((await this.followValidators()).trusted.height === known) throw error;
+      return verify(this.#light);
+    }
+  }
 
   // MARK: Tokens
 
@@ -2022,7 +2236,7 @@ export class LianfenClient {
   async provenBalance(account, unit, { notBefore = this.#newest, signal = null } = {}) {
     const chain = await this.chain();
     const proof = await this.#getBytes(`${balancePath(account, unit)}/proof`, { session: true, signal });
-    const verified = await chain.verifyProof(proof);
+    const verified = await this.#proved((client) => chain.verifyProof(proof, client));
     const said = verified.subject.balance;
     if (!said || said.unit !== unit || said.account !== checkedAccount(account)) {
       throw mismatch("the proof is about something else");
@@ -2038,7 +2252,7 @@ export class LianfenClient {
     const chain = await this.chain();
     const proof = await this.#getBytes(`/v1/transactions/${hex(digestBytes(id, "id"))}/proof`,
       { session: this.#session !== null, signal });
-    const verified = await chain.verifyProof(proof);
+    const verified = await this.#proved((client) => chain.verifyProof(proof, client));
     const said = verified.subject.receipt;
     if (!said || said.receipt.transaction !== id) throw mismatch("the proof is about something else");
     this.#see(verified.height);

@@ -27,6 +27,9 @@ import Ledger
                 case 10: FuzzCanonical.same(content, StateTrees.LogTree.self) { _ = $0.tree.root }
                 case 11: FuzzCanonical.same(content, SubRoots.self) { _ = $0.stateRoot }
                 case 12: FuzzCanonical.text(content)
+                case 13: FuzzCanonical.step(content)
+                case 14: FuzzCanonical.manifest(content)
+                case 15: FuzzCanonical.same(content, SnapshotRow.self) { _ = $0.key }
                 default: break
                 }
                 return 0
@@ -46,6 +49,25 @@ import Ledger
         precondition(again.bytes == content && again.id == transaction.id, "another form of the same transaction")
         _ = transaction.signaturesVerify(genesis: .zero)
         _ = transaction.body.runsFirst
+    }
+
+    private static func step(_ content: [UInt8]) {
+        same(content, LightStep.self) { step in
+            guard let set = step.set, let first = step.headers.first,
+                var client = try? LightClient(
+                    genesis: .zero, checkpoint: Checkpoint(height: first.height, header: first.hash), header: first,
+                    set: set)
+            else { return }
+            try? client.advance(to: step)
+            try? client.verify(step.headers, by: step.certificate)
+        }
+    }
+
+    /// Without its closing digest, which is put behind it.
+    private static func manifest(_ content: [UInt8]) {
+        same(content + SHA256.hash(.snapshot, content).bytes, SnapshotManifest.self) { manifest in
+            _ = manifest.byteCount
+        }
     }
 
     /// Without its signature, which is put behind it: a fuzzer does not guess one.

@@ -56,11 +56,21 @@ public struct Proof: Sendable, Equatable {
         case state
         case path
 
+        /// What it is in a proof that headers are refused.
+        public init(_ refusal: LightClient.Refusal) {
+            self =
+                switch refusal {
+                case .certificate(let refusal): .certificate(refusal)
+                case .step(.headerCount), .step(.headersBroken), .step(.certificateForeign): .headers
+                case .step: .validators
+                }
+        }
+
         public var description: String {
             switch self {
             case .genesis: "the proof belongs to a chain with another genesis"
             case .headers: "the headers are not a chain up to the certified one"
-            case .validators: "a header names validators other than those of the genesis"
+            case .validators: "a header names validators other than those that are known to vote at its height"
             case .certificate(let refusal): "the certificate does not hold: \(refusal.rawValue)"
             case .state: "the tables' roots do not give the header's state root"
             case .path: "the path does not lead from the statement to the header's root"
@@ -68,24 +78,14 @@ public struct Proof: Sendable, Equatable {
         }
     }
 
-    /// Checks everything, from the statement up to the signatures of the quorum.
-    public func verify(genesis: Genesis) throws(Refusal) -> Verified {
-        let hash = genesis.hash
-        guard self.genesis == hash else { throw .genesis }
-        let set = ValidatorSet(genesis)
-        let setHash = set.hash
-        for (parent, child) in zip(headers, headers.dropFirst()) {
-            guard child.height == parent.height + 1, child.parent == parent.hash else { throw .headers }
-        }
-        guard let header = headers.first, let certified = headers.last, certified.hash == certificate.header,
-            certified.height == certificate.height
-        else { throw .headers }
-        guard headers.allSatisfy({ $0.validators == setHash && $0.nextValidators == setHash }) else {
-            throw .validators
-        }
-        do throws(Certificate.Refusal) { try certificate.verify(genesis: hash, set: set) } catch {
-            throw .certificate(error)
-        }
+    /// Checks everything, from the statement up to the signatures of a quorum of the genesis's validators.
+    public func verify(genesis: Genesis) throws(Refusal) -> Verified { try verify(by: LightClient(genesis)) }
+
+    /// Checks everything, from the statement up to the signatures of a quorum of those who voted at its height.
+    public func verify(by client: LightClient) throws(Refusal) -> Verified {
+        guard genesis == client.genesis else { throw .genesis }
+        do throws(LightClient.Refusal) { try client.verify(headers, by: certificate) } catch { throw Refusal(error) }
+        guard let header = headers.first, let set = client.validators(at: certificate.height) else { throw .headers }
         switch subject {
         case .balance(let account, let unit, let summary, let roots, let path):
             guard roots.stateRoot == header.state else { throw .state }

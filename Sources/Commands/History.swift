@@ -17,6 +17,7 @@ enum History {
 
     /// The newest `max` transactions of certified blocks that name the account or that it sent, newest first.
     /// - Complexity: reads blocks until it has found as many.
+    /// - Throws: ``StorageError`` `.notFound` where the blocks here begin with a snapshot and none of them is found.
     static func of(
         _ account: AccountID, in tables: BlockStore, genesis: Genesis, max: Int
     ) throws(StorageError) -> [Item] {
@@ -24,7 +25,12 @@ enum History {
         var height = try tables.height()
         while height > 0, items.count < max {
             defer { height -= 1 }
-            guard let block = try tables.contents(height, genesis: genesis) else { continue }
+            let found: BlockContents?
+            do throws(StorageError) { found = try tables.contents(height, genesis: genesis) } catch {
+                guard error.code == .notFound, !items.isEmpty else { throw error }
+                break
+            }
+            guard let block = found else { continue }
             for (index, transaction) in block.transactions.enumerated().reversed()
             where items.count < max && transaction.body.concerns(account) {
                 items.append(

@@ -17,7 +17,8 @@ public enum LianfenTool {
             subcommands: [
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
                 ImportCommand.command, ConsortiumCommands.command, EpochCommands.command, AuditCommand.command,
-                ProofCommands.command, TxCommands.command, BenchCommand.command,
+                ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command, TxCommands.command,
+                BenchCommand.command,
             ]),
         version: version, explain: explain)
 

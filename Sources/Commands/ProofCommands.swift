@@ -80,7 +80,12 @@ enum ProofCommands {
     private static let verify = Command(
         "verify", "check a proof against a genesis, with nothing else at hand",
         arguments: [Argument("FILE", .path, help: "the proof")],
-        options: [.path("genesis", placeholder: "FILE", .required, help: "the genesis you trust")]
+        options: [
+            .path("genesis", placeholder: "FILE", .required, help: "the genesis you trust"),
+            .path(
+                "changes", placeholder: "FILE",
+                help: "changes of the validators since the genesis, as lianfen validators follow --out writes them"),
+        ]
     ) { parsed, console in
         let file = parsed.requiredText("FILE")
         let genesis = try ChainDirectory.readGenesis(parsed.requiredText("genesis"))
@@ -91,8 +96,13 @@ enum ProofCommands {
             throw CommandError(code: "proof-invalid", field: file, reason: "the file is not a proof: \(error)")
         }
         let verified: Proof.Verified
-        do { verified = try proof.verify(genesis: genesis) } catch let refusal as Proof.Refusal {
-            throw CommandError(code: "proof-refused", field: file, reason: "\(refusal)")
+        let client = try lightClient(genesis, changes: parsed.text("changes"))
+        do { verified = try proof.verify(by: client) } catch let refusal as Proof.Refusal {
+            let hint = refusal == .validators && client.trusted.height < proof.headers[0].height
+            throw CommandError(
+                code: "proof-refused", field: file,
+                reason: "\(refusal)"
+                    + (hint ? "; where validators have changed since the genesis, give --changes" : ""))
         }
         let signed =
             "\(verified.signers.count) of \(verified.validators) organisations signed "
@@ -129,5 +139,26 @@ enum ProofCommands {
         lines.append("Height \(verified.height), \(UTC.text(verified.time)); \(signed).")
         console.answer(.object(members), text: lines.joined(separator: "\n"))
         return .ok
+    }
+
+    /// A light client that has followed the changes in a file from the genesis on.
+    private static func lightClient(_ genesis: Genesis, changes file: String?) throws -> LightClient {
+        var client = LightClient(genesis)
+        guard let file else { return client }
+        let steps: [LightStep]
+        do { steps = try LightSteps(canonicalBytes: try Files.read(file, max: LightSteps.bytesMax)).steps } catch let
+            error
+            as DecodingError
+        {
+            throw CommandError(
+                code: "changes-invalid", field: file, reason: "the file is no list of changes: \(error)")
+        }
+        for (index, step) in steps.enumerated() {
+            do { try client.advance(to: step) } catch {
+                throw CommandError(
+                    code: "changes-refused", field: file, reason: "change \(index + 1) of \(steps.count): \(error)")
+            }
+        }
+        return client
     }
 }

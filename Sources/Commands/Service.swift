@@ -64,6 +64,9 @@ final class Service {
             .string(
                 "observer", placeholder: "KEY", .repeated,
                 help: "this public key may read whole blocks, as validators may"),
+            .path(
+                "snapshots", placeholder: "DIR",
+                help: "hand out the snapshots in this directory to validators and observers"),
             .integer(
                 "requests-per-second", in: 0...1_000_000, .fallback("200"),
                 help: "requests one address may make a second, loopback excepted; 0: no limit"),
@@ -126,6 +129,7 @@ final class Service {
         configuration.isBehindProxy = parsed.flag("behind-proxy")
         let rate = parsed.requiredNumber("requests-per-second")
         configuration.requestsPerSecond = rate == 0 ? nil : UInt64(rate)
+        configuration.snapshots = parsed.text("snapshots").map { SnapshotFiles(path: $0).shelf }
         observers = Set(try parsed.texts("observer").map(Self.observer))
         configuration.observers = observers.union(more)
         configuration.network = network

@@ -108,7 +108,8 @@ public enum Domain: Int, Sendable, CaseIterable {
     case genesis, transactionBody, transactionSignature, envelope, entry, entrySignature,
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
-        receipt, list, proof, session, application, proposal, offence, submission, epochStatement, epochChange
+        receipt, list, proof, session, application, proposal, offence, submission, epochStatement, epochChange,
+        snapshot, snapshotChunk
 
     public var tag: String {
         switch self {
@@ -140,6 +141,8 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .submission: "lianfen/1/submission"
         case .epochStatement: "lianfen/1/epoch-statement"
         case .epochChange: "lianfen/1/epoch-change"
+        case .snapshot: "lianfen/1/snapshot"
+        case .snapshotChunk: "lianfen/1/snapshot-chunk"
         }
     }
 

@@ -68,6 +68,8 @@ struct ChainReader: Sendable {
 
     func failure(_ error: StorageError) -> Problem {
         if error.code == .closed { return Problem(.nodeHalted) }
+        // What a directory that began with a snapshot says of older blocks.
+        if error.code == .notFound { return Problem(.historyNotHere, error.reason) }
         report(error)
         return Problem(.internalFailure)
     }
@@ -120,6 +122,15 @@ struct ChainReader: Sendable {
         // Old ones are looked at once; they must not push out those that everybody looks at.
         if height + Recent.countMax > node.status.committed { recent.note(block) }
         return block
+    }
+
+    /// A block of a page that goes down the chain. Where the blocks end with a snapshot, so does the page; the next
+    /// one, which would begin there, says so.
+    func blockOfPage(_ height: UInt64, after found: Int) throws(StorageError) -> BlockContents? {
+        do throws(StorageError) { return try block(height) } catch {
+            guard error.code == .notFound, found > 0 else { throw error }
+            return nil
+        }
     }
 
     /// Whose accruals the lines of a block's vesting, voiding and taking back are, found out once for all who look.

@@ -27,6 +27,8 @@ public final class Gateway: Sendable {
         public var staleMilliseconds: UInt64 = 30_000
         /// Keys that may read whole blocks beside the validators'.
         public var observers: Set<PublicKey> = []
+        /// The snapshots that are handed out; none: no snapshot is.
+        public var snapshots: SnapshotShelf?
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
         /// What the node knows of the others, where it has others.
         public var network: @Sendable () -> NetworkStanding? = { nil }

@@ -63,6 +63,11 @@ extension Problem.Kind {
     static let transactionImpossible = Self(
         "transaction-impossible", 409, "The ledger's format does not take such a transaction.", "账本格式不接受此交易。")
     static let heightNotFound = Self("height-not-found", 404, "No block of this height is certified.", "该高度尚无已认证区块。")
+    static let historyNotHere = Self(
+        "history-not-here", 404, "This node began with a snapshot and has no blocks from before it. Ask another node.",
+        "此节点自快照起步，没有更早的区块，请向其他节点查询。")
+    static let snapshotNotFound = Self(
+        "snapshot-not-found", 404, "This node has no such snapshot, or no such chunk of it.", "此节点没有该快照或该分块。")
     static let transactionNotFound = Self(
         "transaction-not-found", 404, "No certified block holds this transaction, and none is under way here.",
         "未找到该交易。")
@@ -122,9 +127,9 @@ extension Problem.Kind {
     static let all: [Self] = [
         pathUnknown, methodNotAllowed, notAcceptable, mediaTypeUnsupported, charsetUnsupported, bodyMalformed,
         fieldInvalid, parameterInvalid, cursorInvalid, headerInvalid, transactionTooLarge, transactionImpossible,
-        heightNotFound, transactionNotFound, accountNotFound, unitNotFound, accrualNotFound, reservationNotFound,
-        organisationNotFound, proposalNotFound, tokenMissing, tokenInvalid, tokenExpired, keyRevoked, challengeInvalid,
-        notYours, idempotencyKeyReused,
+        heightNotFound, historyNotHere, snapshotNotFound, transactionNotFound, accountNotFound, unitNotFound,
+        accrualNotFound, reservationNotFound, organisationNotFound, proposalNotFound, tokenMissing, tokenInvalid,
+        tokenExpired, keyRevoked, challengeInvalid, notYours, idempotencyKeyReused,
         idempotencyInFlight, tooManyRequests, senderBusy, poolFull, nodeHalted, nodeFollows, nodeStale, notReady,
         internalFailure,
     ]

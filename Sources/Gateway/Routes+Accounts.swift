@@ -108,7 +108,7 @@ extension Gateway {
                 + "short or empty and still have a next one.", access: .token,
             parameters: [
                 account, .query("cursor", .placeText, "As an earlier page gave it."), .limit,
-            ], answers: [.ok(Form<TransactionView>.transactionView.page())], problems: [403, 503]
+            ], answers: [.ok(Form<TransactionView>.transactionView.page())], problems: [403, 404, 503]
         ) { call in
             let id = try call.path("account", .account)
             guard call.principal == .account(id) || call.seesBlocks else { throw Problem(.notYours) }
@@ -129,7 +129,7 @@ extension Gateway {
                 .events(
                     "transaction", Form<TransactionView>.transactionView,
                     "Events named transaction, their id the height.")
-            ], problems: [403]
+            ], problems: [403, 404]
         ) { call in
             let id = try call.path("account", .account)
             guard call.principal == .account(id) else { throw Problem(.notYours) }
@@ -144,7 +144,7 @@ extension Gateway {
                 .events(
                     "transaction", Form<TransactionView>.transactionView,
                     "Events named transaction, their id the height.")
-            ], problems: [403]
+            ], problems: [403, 404]
         ) { call in
             let number = try call.number("organisation", in: 0...UInt32.max, else: 0)
             guard call.principal == .organisation(OrganisationID(number)) else { throw Problem(.notYours) }
@@ -319,7 +319,7 @@ extension Call {
         var height = min(cursor?.height ?? .max, head)
         var (looked, shown) = (0, 0)
         for _ in 0..<Self.blocksMax where height > 0 {
-            guard let block = try chain.block(height) else { break }
+            guard let block = try chain.blockOfPage(height, after: items.count) else { break }
             var index = block.transactions.count
             // The cursor's own block goes on below the cursor.
             if let cursor, cursor.height == height { index = min(index, Int(cursor.index)) }

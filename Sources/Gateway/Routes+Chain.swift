@@ -54,10 +54,23 @@ extension Gateway {
             call.answer(Form.validators.stamped("validators"), Stamped(set, found.stamp))
         },
         Route(
+            .get, "/v1/validators/changes", "listValidatorChanges", "chain",
+            "Changes of those who vote, each proved by those who voted before: for a light client.",
+            parameters: [.query("after", .number64, "Changes announced after this height; all where it is missing.")],
+            answers: [.okOrBytes(Form<LightSteps>.lightSteps.stamped("changes"))]
+        ) { call in
+            let after: UInt64 = try call.query("after", .number64) ?? 0
+            let found = try call.chain.readBlocks { (_, tables) throws(StorageError) in
+                LightSteps(try tables.lightSteps(after: after, max: LightSteps.pageCountMax))
+            }
+            if call.wantsBytes { return call.answer(bytes: found.value.canonicalBytes, found.stamp) }
+            call.answer(Form.lightSteps.stamped("changes"), found)
+        },
+        Route(
             .get, "/v1/blocks", "listBlocks", "chain", "Certified blocks, newest first.",
             parameters: [
                 .query("cursor", .number64, "As an earlier page gave it."), .limit,
-            ], answers: [.ok(Form<BlockSummary>.blockSummary.page())]
+            ], answers: [.ok(Form<BlockSummary>.blockSummary.page())], problems: [404]
         ) { call in
             let cursor: UInt64? = try call.query("cursor", .number64)
             let limit = try call.limit()
@@ -67,7 +80,7 @@ extension Gateway {
                 var items: [BlockSummary] = []
                 var byteCount = 0
                 while true {
-                    guard let block = try call.chain.block(height) else { break }
+                    guard let block = try call.chain.blockOfPage(height, after: items.count) else { break }
                     items.append(block.summary)
                     byteCount += block.byteCount
                     if height == 0 { return (items, nil) }
@@ -149,7 +162,7 @@ extension Gateway {
             "Every certified block as an event. With Last-Event-ID, those after that height.",
             answers: [
                 .events("block", Form<BlockSummary>.blockSummary, "Events named block, their id the height.")
-            ]
+            ], problems: [404]
         ) { call in
             let (frames, chain) = (call.gateway.frames, call.chain)
             try call.stream { (block) throws(StorageError) in frames.frame(block, head: chain.stamp.height) }
@@ -201,6 +214,9 @@ extension Call {
             }
             // One beyond the head is of another chain, or of a node that knows more; it waits for what comes.
             height = min(last, height)
+            do throws(StorageError) { try chain.tables.checkHistory(of: height + 1) } catch {
+                throw chain.failure(error)
+            }
         }
         let (gateway, holder) = (gateway, holder)
         let address = gateway.clientAddress(request)

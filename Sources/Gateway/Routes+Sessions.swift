@@ -41,6 +41,6 @@ extension Gateway {
 
     /// All routes that there are.
     static let routes: [Route] =
-        chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + sessionRoutes
-        + peerRoutes
+        chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + snapshotRoutes
+        + sessionRoutes + peerRoutes
 }

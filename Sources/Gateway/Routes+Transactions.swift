@@ -30,7 +30,7 @@ extension Gateway {
         return Route(
             .post, kind.path, "submit\(kind.schemaName)", "operations", "\(kind.summary) \(kind.chinese)",
             body: Route.Body(schema: form.schema, isTransaction: true, bytesMax: transactionTextBytesMax),
-            answers: submissionAnswers, problems: [401, 409, 413, 422]
+            answers: submissionAnswers, problems: [401, 404, 409, 413, 422]
         ) { call in try call.submit() }
     }
 
@@ -42,7 +42,7 @@ extension Gateway {
             body: Route.Body(
                 schema: Form<TransactionText>.signed.schema, takesBytes: true, isTransaction: true,
                 bytesMax: transactionTextBytesMax),
-            answers: submissionAnswers, problems: [401, 409, 413, 422]
+            answers: submissionAnswers, problems: [401, 404, 409, 413, 422]
         ) { call in try call.submit() },
         Route(
             .post, "/v1/transactions/prepare", "prepareTransaction", "transactions",
@@ -77,7 +77,7 @@ extension Gateway {
                 return try Visibility(chain: call.chain, principal: call.principal).view(Int(place.index), of: block)
             }
             guard let view = found.value ?? call.gateway.submissions.view(id) else {
-                throw Problem(.transactionNotFound, field: "id")
+                throw call.transactionNotFound
             }
             call.answer(Form.transactionView.stamped("transaction"), Stamped(view, found.stamp))
         },
@@ -97,7 +97,7 @@ extension Gateway {
                 guard visibility.seesAll(body) else { return (nil, false) }
                 return (try tables.receiptProof(id, genesis: call.chain.genesisHash), true)
             }
-            guard let value = found.value else { throw Problem(.transactionNotFound, field: "id") }
+            guard let value = found.value else { throw call.transactionNotFound }
             guard value.mine else { throw Problem(.notYours) }
             guard let proof = value.proof else { throw Problem(.notReady) }
             call.answer(proof: proof, found.stamp)
@@ -108,6 +108,15 @@ extension Gateway {
 }
 
 extension Call {
+    /// That no block here holds a transaction; where the blocks begin with a snapshot, from where on that is meant.
+    fileprivate var transactionNotFound: Problem {
+        let began = (try? chain.tables.beginning()) ?? 0
+        return Problem(
+            .transactionNotFound,
+            began > 0 ? "This node began with a snapshot of height \(began) and knows none from before it." : nil,
+            field: "id")
+    }
+
     func answer(proof: Proof, _ stamp: Stamp) {
         let bytes = proof.canonicalBytes
         if wantsBytes { return answer(bytes: bytes, stamp) }

@@ -48,6 +48,8 @@ public enum Audit {
             guard error.code == .corrupt, let trusted else { throw error }
             return Progress(genesis: trusted).report(Fault(height: 0, part: "genesis", reason: error.reason))
         }
+        // From its snapshot on nothing could be replayed: the tables of that height are gone.
+        if try stored.beginning() > 0 { try stored.checkHistory(of: 1) }
         let genesis = trusted ?? own
         let last = try stored.height()
         var state = Progress(genesis: genesis)

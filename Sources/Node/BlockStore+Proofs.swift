@@ -57,4 +57,23 @@ extension BlockStore {
                 receipts[Int(place.index)], path: MerkleTree.path(of: Int(place.index), in: receipts.map(Proof.leaf))),
             headers: headers, certificate: certificate)
     }
+
+    /// The changes of the validators that were announced above a height, each with what proves it to who knows those
+    /// before: see ``LightClient``.
+    /// - Parameter max: at most so many, from the lowest on.
+    public func lightSteps(after height: UInt64, max: Int) throws(StorageError) -> [LightStep] {
+        guard height < .max else { return [] }
+        let head = try self.height()
+        var steps: [LightStep] = []
+        // A set is announced in the header before the first one that it votes on.
+        for change in try changes(after: height + 1, max: max) {
+            let announced = change.from - 1
+            // One that is announced above the tables is no news yet.
+            guard announced <= head, let header = try header(announced),
+                let certificate = try certificate(announced)
+            else { break }
+            steps.append(LightStep([header], certificate: certificate, set: change.set))
+        }
+        return steps
+    }
 }

@@ -78,7 +78,9 @@ extension BlockStore {
 
     /// A block's transactions with their receipts, as far as it is certified and holds any.
     /// - Returns: nil where no such height stands in the tables.
+    /// - Throws: ``StorageError`` `.notFound` where the directory began with a snapshot above the height.
     public func contents(_ height: UInt64, genesis: Genesis) throws(StorageError) -> BlockContents? {
+        try checkHistory(of: height)
         guard height <= (try self.height()), let header = try header(height) else { return nil }
         let receipts = try receipts(height) ?? []
         guard height > 0, !receipts.isEmpty, let raw = try block(height), let previous = try self.header(height - 1),

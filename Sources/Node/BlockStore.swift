@@ -11,11 +11,14 @@ public struct BlockStore: Sendable {
 
     public init(_ store: any Store) { self.store = store }
 
-    private static let chainKey = Array("chain".utf8)
+    static let chainKey = Array("chain".utf8)
     private static let heightKey = Array("height".utf8)
     private static let carriedKey = Array("carried".utf8)
 
-    private static func logKey(_ table: Table) -> [UInt8] { Array("log/\(table.rawValue)".utf8) }
+    static func logKey(_ table: Table) -> [UInt8] { Array("log/\(table.rawValue)".utf8) }
+
+    /// Where a height's additions to a log begin in ``Column/additions``.
+    static func additionsPrefix(_ table: Table) -> [UInt8] { Array(table.rawValue.utf8) + [0] }
 
     public static func column(_ table: Table) -> Column {
         switch table {
@@ -40,7 +43,9 @@ public struct BlockStore: Sendable {
     // MARK: Reading
 
     /// The genesis that the directory was made with; none where it is empty.
+    /// - Throws: ``StorageError`` `.notFound` where a snapshot was being restored and came to no end.
     public func genesis() throws(StorageError) -> Genesis? {
+        try checkWhole()
         guard let bytes = try store.get(.blocks, bigEndianBytes(0)) else { return nil }
         let genesis: Genesis = try decode(bytes, "genesis")
         guard try store.get(.meta, Self.chainKey) == genesis.hash.bytes else { throw damaged("the chain's hash") }
@@ -158,8 +163,8 @@ public struct BlockStore: Sendable {
         return found
     }
 
-    /// The newest position whose entry stands here.
-    public func newestBlock() throws(StorageError) -> UInt64 { try newest(.blocks) ?? 0 }
+    /// The newest position whose entry stands here, or that a snapshot has brought here without its entry.
+    public func newestBlock() throws(StorageError) -> UInt64 { max(try newest(.blocks) ?? 0, try beginning()) }
 
     public func newestCertificate() throws(StorageError) -> Certificate? {
         guard let height = try newest(.certificates) else { return nil }
@@ -246,7 +251,7 @@ public struct BlockStore: Sendable {
         }
     }
 
-    private func damaged(_ what: String) -> StorageError {
+    func damaged(_ what: String) -> StorageError {
         StorageError(
             .corrupt, "a stored value does not decode (\(what)); restore the directory or let it join afresh",
             place: "the node's directory")
@@ -341,15 +346,21 @@ public struct BlockStore: Sendable {
                 var encoder = Encoder(capacity: change.listBytesMax)
                 change.encodeList(to: &encoder)
                 batch.put(column, bigEndianBytes(height), encoder.bytes)
+                let leaf = encoder.withBytes { SHA256.hash(.additions, $0) }
+                batch.put(.additions, additionsPrefix(change.table) + bigEndianBytes(height), leaf.bytes)
                 continue
             }
             for index in 0..<change.count {
                 change.look(at: index) { key, value, _ in batch.change(column, key, value) }
             }
+            guard change.table.isLog, !change.isEmpty else { continue }
+            var keys = Encoder(capacity: change.count * Digest.byteCount)
+            for index in 0..<change.count { change.look(at: index) { key, _, _ in keys.fixed(key) } }
+            batch.put(.additions, additionsPrefix(change.table) + bigEndianBytes(height), keys.bytes)
         }
     }
 
-    private static func add(
+    static func add(
         _ logs: [Table: StateTrees.LogTree], height: UInt64, carried: UInt64, to batch: inout WriteBatch
     ) {
         for table in Table.allCases where table.isLog {

@@ -13,7 +13,9 @@ public enum Column: String, CaseIterable, Sendable {
     // Written after the certificate, in one batch with `meta/height`.
 
     /// name → value: `format`, `chain` (genesis hash), `height` (newest height whose rows stand in the tables),
-    /// what else its format needs, and what the node keeps of the order's epochs.
+    /// `carried`, `log/NAME` (a log's tree), what the node keeps of the order's epochs; where the directory began with a
+    /// snapshot, `began` (its height) and `dropped` (the tree of the nonces that had left before it); `joining` while
+    /// such a one is not whole.
     case meta
     /// height → certificate.
     case certificates
@@ -62,6 +64,8 @@ public enum Column: String, CaseIterable, Sendable {
     /// height → the nonces that its block burnt, each with its validUntil, transaction and place; a row leaves once
     /// block time is past every validUntil in it and in the rows before.
     case replays
-    /// column name, 0, height (8) → leaf digest of that height's additions.
+    /// table's name, 0, height (8) → what leads from that height's additions to their leaf: of natural keys and settled
+    /// accruals their keys in the order of execution, of nonces, which leave, the leaf's digest. Nothing where nothing
+    /// was added.
     case additions
 }

@@ -2,7 +2,7 @@ public import Chain
 public import Ledger
 public import Wire
 
-/// A header that a quorum of the genesis's validators signed, itself or a descendant, checked here.
+/// A header that a quorum of those who voted at its height signed, itself or a descendant, checked here.
 public struct CertifiedHeader: Sendable {
     public let header: Header
     /// Of this height or of a later one.

@@ -1,4 +1,5 @@
 import Canonical
+import Chain
 import Concurrency
 public import Crypto
 import HTTPClient
@@ -8,8 +9,8 @@ public import Wire
 /// A client of one node's HTTP interface: it sends transactions, looks things up, and believes no proof unchecked.
 ///
 /// Its chain is pinned: a node that serves another chain is refused, and headers, certificates and proofs are checked
-/// against the pinned genesis. What carries no proof, such as a list of transactions, is as good as the node that says
-/// it.
+/// against the pinned genesis and the changes of its validators since, each of which is proved. What carries no proof,
+/// such as a list of transactions, is as good as the node that says it.
 ///
 /// All calls block and belong on threads of one's own, never into Swift's cooperative pool. One client serves any
 /// number of threads. Reading calls are repeated a few times where a node cannot be reached or asks to be left alone
@@ -76,6 +77,8 @@ public final class NodeClient: Sendable {
         struct State: Sendable {
             var genesis: Genesis?
             var chainIsChecked = false
+            /// At the newest change of the validators that was followed.
+            var lightClient: LightClient?
         }
 
         let state: Locked<State>

@@ -1,5 +1,5 @@
 public import Chain
-import Crypto
+public import Crypto
 import JSON
 public import Ledger
 
@@ -51,6 +51,62 @@ extension Form where Value == Certificate {
             Certificate(epoch: epoch, height: height, round: round, header: header, signatures: signatures)
         }, parts: { ($0.epoch, $0.height, $0.round, $0.phase.rawValue, $0.header, $0.signatures) }
     ).named("Certificate")
+}
+
+extension Form where Value == LightSteps {
+    private static let step = Form<LightStep>.object(
+        "A header with what makes it final, and who votes after it.",
+        Field(
+            "headers", Form<Header>.header.list(1...LightStep.headersMax),
+            "Each the parent of the next; the last one "
+                + "is certified."),
+        Field("certificate", .certificate),
+        Field.optional("validators", .validators, "Who votes after the last header, where others did before."),
+        make: { (headers: [Header], certificate: Certificate, set: ValidatorSet?) throws(JSONError) in
+            LightStep(headers, certificate: certificate, set: set)
+        }, parts: { ($0.headers, $0.certificate, $0.set) }
+    ).named("LightStep")
+
+    public static let lightSteps = step.list(0...LightSteps.pageCountMax).map(
+        read: { (steps: [LightStep]) throws(JSONError) in LightSteps(steps) }, write: { $0.steps })
+}
+
+/// What there is to know of a snapshot before it is fetched.
+public struct SnapshotSummary: Sendable, Equatable {
+    public let height: UInt64
+    /// Hash of its header.
+    public let header: Digest
+    public let time: UInt64
+    public let chunks: UInt32
+    /// Bytes of all chunks.
+    public let byteCount: UInt64
+
+    public init(_ manifest: SnapshotManifest) {
+        self.init(
+            height: manifest.height, header: manifest.header.hash, time: manifest.header.time,
+            chunks: UInt32(manifest.chunks.count), byteCount: UInt64(manifest.byteCount))
+    }
+
+    init(height: UInt64, header: Digest, time: UInt64, chunks: UInt32, byteCount: UInt64) {
+        self.height = height
+        self.header = header
+        self.time = time
+        self.chunks = chunks
+        self.byteCount = byteCount
+    }
+}
+
+extension Form where Value == [SnapshotSummary] {
+    private static let snapshot = Form<SnapshotSummary>.object(
+        "What there is to know of a snapshot before it is fetched.",
+        Field("height", .number64), Field("header", .digest, "Hash of its header."), Field("time", .time),
+        Field("chunks", .integer), Field("bytes", .number64, "Of all chunks."),
+        make: { (height: UInt64, header: Digest, time: UInt64, chunks: UInt32, bytes: UInt64) throws(JSONError) in
+            SnapshotSummary(height: height, header: header, time: time, chunks: chunks, byteCount: bytes)
+        }, parts: { ($0.height, $0.header, $0.time, $0.chunks, $0.byteCount) }
+    ).named("SnapshotSummary")
+
+    public static let snapshots = snapshot.list(0...64)
 }
 
 extension Form where Value == Validator {

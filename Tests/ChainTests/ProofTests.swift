@@ -38,11 +38,7 @@ import Testing
             case .balance(_, _, _, let laterRoots, let laterPath) = proofs[2].proof.subject
         else { preconditionFailure("a balance, a receipt, a balance") }
         func foreign(_ header: Header, next: Bool) -> Header {
-            Header(
-                height: header.height, parent: header.parent, entry: header.entry, transactions: header.transactions,
-                receipts: header.receipts, state: header.state, validators: next ? header.validators : sample(1),
-                nextValidators: next ? sample(1) : header.nextValidators, rulesVersion: header.rulesVersion,
-                time: header.time, certificate: header.certificate)
+            next ? header.with(nextValidators: sample(1)) : header.with(validators: sample(1))
         }
         func signed(_ header: Header) -> Certificate {
             Certificate(
@@ -139,13 +135,21 @@ import Testing
                         path: proofs[8].proof.listPath!)), .path
             ),
         ]
-        for next in [false, true] {
-            let header = foreign(head, next: next)
+        let foreignHead = foreign(head, next: false)
+        list.append(
+            (
+                "other validators", changed(receipt, headers: [foreignHead], certificate: signed(foreignHead)),
+                .validators
+            ))
+        // One that announces others and is certified itself holds; so does not one that rests on a later certificate.
+        let announcing = foreign(head, next: true)
+        for (name, child) in [
+            ("other validators next, and the former ones sign", chain.blocks[4].header),
+            ("other validators next, who sign", foreign(chain.blocks[4].header, next: false)),
+        ] {
+            let linked = child.with(parent: announcing.hash)
             list.append(
-                (
-                    next ? "other validators next" : "other validators",
-                    changed(receipt, headers: [header], certificate: signed(header)), .validators
-                ))
+                (name, changed(receipt, headers: [announcing, linked], certificate: signed(linked)), .validators))
         }
         for (name, certificate, refusal) in CertificateTests.refused where certificate.height == 3 {
             guard certificate.header == head.hash else { continue }
@@ -250,4 +254,18 @@ import Testing
 extension Proof {
     var balancePath: StateProof? { if case .balance(_, _, _, _, let path) = subject { path } else { nil } }
     var listPath: MerklePath? { if case .receipt(_, let path) = subject { path } else { nil } }
+}
+
+extension Header {
+    /// The same with some of its parts exchanged.
+    func with(
+        parent: Digest? = nil, receipts: Digest? = nil, validators: Digest? = nil, nextValidators: Digest? = nil,
+        height: UInt64? = nil, time: UInt64? = nil
+    ) -> Header {
+        Header(
+            height: height ?? self.height, parent: parent ?? self.parent, entry: entry, transactions: transactions,
+            receipts: receipts ?? self.receipts, state: state, validators: validators ?? self.validators,
+            nextValidators: nextValidators ?? self.nextValidators, rulesVersion: rulesVersion,
+            time: time ?? self.time, certificate: certificate)
+    }
 }

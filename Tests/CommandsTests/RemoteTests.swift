@@ -84,6 +84,27 @@ import Testing
         }
     }
 
+    @Test func validatorsAreFollowedFromTheGenesis() throws {
+        try withNode { root, _, here, url in
+            let (genesis, changes, proof) = (here + "/genesis", root.file("changes"), root.file("proof"))
+            let followed = Call(
+                "validators", "follow", "--node", url, "--genesis", genesis, "--out", changes, "--json")
+            try #require(followed.code == 0, "\(followed.errors)")
+            #expect(followed.json["validators"]["members"].count == 4)
+            #expect(followed.json["validators"]["quorum"].int == 3)
+            #expect(followed.json["changes"].count == 0 && followed.json["stale"].flag == false)
+            let text = Call("validators", "follow", "--node", url, "--genesis", genesis)
+            #expect(text.output.contains("organisations 1, 2, 3, 4 vote, 3 of 4 make a block final"))
+            let exported = Call(
+                "proof", "export", "--dir", here, "--node", url, "--account", "anna", "--unit", "TENTH", "--out", proof)
+            try #require(exported.code == 0, "\(exported.errors)")
+            #expect(Call("proof", "verify", proof, "--genesis", genesis, "--changes", changes).code == 0)
+            // A change that is none.
+            let wrong = Call("proof", "verify", proof, "--genesis", genesis, "--changes", proof, "--json")
+            #expect(wrong.code == 1 && wrong.error["code"].text == "changes-invalid")
+        }
+    }
+
     /// The same names and sentences as on the spot.
     @Test func refusalsAreTheSame() throws {
         try withNode { root, _, here, url in

@@ -46,6 +46,8 @@ struct APIDocumentTests {
         "transaction-too-large": "Send fewer lines a transaction.",
         "transaction-impossible": "Mend what `field` names.",
         "height-not-found": "Wait until it is certified.",
+        "history-not-here": "Ask a node that has been there from the genesis on.",
+        "snapshot-not-found": "List the snapshots that are there.",
         "transaction-not-found": "Once its `validUntil` has passed: it never will be. Build a new one.",
         "account-not-found": "Open it.",
         "unit-not-found": "Publish it, or mend the code.",

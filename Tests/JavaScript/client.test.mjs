@@ -324,3 +324,35 @@ test("events are found however the bytes are cut", () => {
   const parser = new lf.EventParser();
   assert.throws(() => { for (;;) parser.feed(new Uint8Array(1 << 16).fill(97)); }, { code: "answer-too-large" });
 });
+
+test("a proof after a change of the validators is believed once the change is followed", () => within({}, async (at) => {
+  const file = vectors.read("light");
+  const bytes = (body) => ({ status: 200, headers: { "content-type": "application/octet-stream" }, body });
+  const encoded = (steps) => Buffer.from(lf.LightSteps.encode(steps));
+  const steps = file.steps.map((step) => lf.LightStep.decode(unhex(step.bytes)));
+  const { receipt } = lf.Proof.decode(unhex(file.proof.bytes)).subject.receipt;
+  const forged = file.forgeries.find((one) => one.name === "signed by the next set before the change");
+  let shown = steps.slice(0, 5);
+  let asked = 0;
+  at.node.intercept = ({ path, url }) => {
+    if (path.endsWith("/proof")) return bytes(Buffer.from(unhex(file.proof.bytes)));
+    if (path !== "/v1/validators/changes") return null;
+    asked += 1;
+    const after = BigInt(url.searchParams.get("after"));
+    return bytes(encoded(shown.filter((step) => BigInt(step.headers[0].height) > after)));
+  };
+  const client = at.client();
+  // Asked for by many at once, the changes are followed once.
+  const found = await Promise.all(
+    Array.from({ length: 5 }, () => client.provenReceipt(receipt.transaction)));
+  for (const proven of found) assert.deepEqual([proven.height, proven.signers], ["7", file.proof.signers]);
+  assert.ok(asked <= 4, `${asked}`);
+  const light = await client.followValidators();
+  assert.equal(lf.validatorsHash(light.validators), file.steps[4].validators);
+
+  shown = [];
+  await assert.rejects(at.client().provenReceipt(receipt.transaction), { code: "proof-invalid", refusal: "validators" });
+  shown = [lf.LightStep.decode(unhex(forged.bytes))];
+  await assert.rejects(at.client().provenReceipt(receipt.transaction),
+    { code: "certificate-invalid", refusal: forged.refusal });
+}));

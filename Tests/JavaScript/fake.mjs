@@ -166,6 +166,7 @@ export class FakeNode {
       return this.#json({ validators: { hash: this.chain.validatorsHash, quorum: this.chain.quorum,
         faulty: this.chain.faulty, members: this.chain.validators } });
     }
+    if (path === "/v1/validators/changes") return FakeNode.bytes(lf.LightSteps.encode([]));
     if (path === "/v1/events") {
       const last = headers["last-event-id"];
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });

@@ -19,8 +19,8 @@ function agrees(type, fields, bytes, what) {
 
 test("every file of vectors is known here", () => {
   assert.deepEqual(vectors.names.map((name) => name.replace(".json", "")), [
-    "accounts", "bcs", "certificates", "entries", "genesis", "headers", "lists", "operations", "proofs", "receipts",
-    "state", "transactions", "votes",
+    "accounts", "bcs", "certificates", "entries", "genesis", "headers", "light", "lists", "operations", "proofs",
+    "receipts", "state", "transactions", "votes",
   ]);
 });
 
@@ -296,4 +296,73 @@ test("proofs that do not hold, each for its reason", async () => {
       return true;
     });
   }
+});
+
+test("a light client follows the changes of the validators", async () => {
+  const file = vectors.read("light");
+  const chain = new lf.Chain(unhex(file.genesis));
+  const follow = async (client, steps) => {
+    for (const { bytes, height, header, validators } of steps) {
+      const step = lf.LightStep.decode(unhex(bytes));
+      agrees(lf.LightStep, step, bytes, height);
+      await client.advance(step);
+      assert.deepEqual([client.trusted.height, client.trusted.hash], [height, header]);
+      assert.equal(lf.validatorsHash(client.validators), validators);
+    }
+    return client;
+  };
+  await follow(new lf.LightClient(chain), file.steps);
+  const { height, hash, header: bytes, validators: set, skips } = file.checkpoint;
+  const [header, validators] = [lf.Header.decode(unhex(bytes)), lf.ValidatorSet.decode(unhex(set))];
+  const begun = await follow(
+    new lf.LightClient(chain, { height, hash, header, validators }), file.steps.slice(skips));
+  assert.equal(begun.validatorsAt("7"), null);
+  for (const [start, refusal] of [
+    [{ height, hash: "0".repeat(64), header, validators }, "checkpointForeign"],
+    [{ height: "9", hash, header, validators }, "checkpointForeign"],
+    [{ height, hash, header, validators: chain.validators }, "setForeign"],
+  ]) assert.throws(() => new lf.LightClient(chain, start), { code: "step-invalid", refusal });
+  await assert.rejects(begun.verify([{ ...header, height: "1" }],
+    { ...lf.LightStep.decode(unhex(file.steps[0].bytes)).certificate, height: "1",
+      header: lf.headerHash({ ...header, height: "1" }) }), { refusal: "heightTooOld" });
+
+  const proof = unhex(file.proof.bytes);
+  for (let steps = 0; steps <= file.steps.length; steps += 1) {
+    const client = await follow(new lf.LightClient(chain), file.steps.slice(0, steps));
+    const verdict = chain.verifyProof(proof, client);
+    if (steps < file.proof.needs) await assert.rejects(verdict, { code: "proof-invalid", refusal: "validators" });
+    else {
+      const found = await verdict;
+      assert.deepEqual([found.height, found.signers], [file.proof.height, file.proof.signers]);
+    }
+  }
+  const time = Number(begun.trusted.time);
+  assert.deepEqual([0, time + 30_000, time + 30_001].map((now) => begun.isStale(now)), [false, false, true]);
+});
+
+test("a light client refuses every forged step", async () => {
+  const file = vectors.read("light");
+  const chain = new lf.Chain(unhex(file.genesis));
+  const seen = new Set();
+  for (const { name, after, refusal, readable, bytes } of file.forgeries) {
+    const client = new lf.LightClient(chain);
+    for (const step of file.steps.slice(0, after)) await client.advance(lf.LightStep.decode(unhex(step.bytes)));
+    const before = [client.trusted, client.validators];
+    if (!readable) {
+      assert.throws(() => lf.LightStep.decode(unhex(bytes)), refusedBytes, name);
+      continue;
+    }
+    seen.add(refusal);
+    const step = lf.LightStep.decode(unhex(bytes));
+    await assert.rejects(client.advance(step), (error) => {
+      assert.deepEqual([error.name, error.refusal], ["LianfenError", refusal], name);
+      return true;
+    });
+    assert.deepEqual([client.trusted, client.validators], before, name);
+  }
+  assert.ok(file.forgeries.length >= 35 && seen.size >= 14, `${seen.size} reasons`);
+  // What cannot be read is refused by name where it is built by hand.
+  const client = new lf.LightClient(chain);
+  const { certificate } = lf.LightStep.decode(unhex(file.steps[0].bytes));
+  await assert.rejects(client.advance({ headers: [], certificate, set: null }), { refusal: "headerCount" });
 });

@@ -18,9 +18,11 @@ struct Town {
     let ben = Author(.account(.random()), SecretKey())
     let unit = UnitCode("TOWN")!
     let relay = BlockRelay()
+    let votingKeys: [SecretKey]
 
     init(validators: Int = 4) throws {
         let votingKeys = (0..<validators).map { _ in SecretKey() }
+        self.votingKeys = votingKeys
         let issuingKeys = (0..<validators).map { _ in SecretKey() }
         genesis = Genesis(
             chain: "town", time: wallClockMilliseconds() - 1000, orderingEpoch: randomBytes(16),

@@ -52,6 +52,19 @@ import Testing
         try check("log-tree", 10, chain.trees.logs(at: 6)![.keys]!.canonicalBytes)
         try check("sub-roots", 11, chain.blocks[5].roots.canonicalBytes)
         try check("account", 12, Array(Sample.account(7).description.utf8))
+        try check("step", 13, LightChain.step(5, from: 4).canonicalBytes)
+        try check("manifest", 14, Array(Self.manifest.canonicalBytes.dropLast(Digest.byteCount)))
+        try check("row", 15, SnapshotRow(key: [1, 2], value: [3]).canonicalBytes)
+    }
+
+    private static var manifest: SnapshotManifest {
+        let chain = SampleChain.grown
+        var dropped = AppendTree()
+        dropped.append(sample(1))
+        return SnapshotManifest(
+            genesis: chain.genesis.hash, changes: [LightChain.step(5)], headers: chain.headers(4...5),
+            certificate: chain.certificate(5), carried: chain.certificate(4), roots: chain.blocks[5].roots,
+            dropped: dropped, chunks: [.init(.accounts, [1]), .init(.keys, [2, 3])])
     }
 
     /// Written out, since a sealed file has another salt each time.

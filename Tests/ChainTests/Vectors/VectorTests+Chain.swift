@@ -209,6 +209,56 @@ extension VectorTests {
             "proofs", about: "Whole proofs of balances and receipts with their genesis, and proofs that do not hold.",
             [("genesis", .bytes(of: genesis)), ("proofs", .list(cases)), ("refused", .list(refused))])
     }
+
+    @Test func lightClient() throws {
+        typealias C = LightChain
+        let genesis = C.genesis
+        var client = LightClient(genesis)
+        let steps = try LightClientTests.way.map { step throws -> VectorValue in
+            try client.advance(to: step)
+            #expect(try LightStep(canonicalBytes: step.canonicalBytes) == step)
+            return [
+                "height": .u64(client.trusted.height), "header": .bytes(of: client.trusted.hash!),
+                "validators": .bytes(of: client.validators.hash), "bytes": .bytes(of: step),
+            ]
+        }
+        let forgeries = LightClientTests.forgeries.map { name, after, step, refusal in
+            [
+                "name": .text(name), "after": .number(after), "refusal": .text(refusal.name),
+                // What no step can be is refused when it is read.
+                "readable": .bool((try? LightStep(canonicalBytes: step.canonicalBytes)) == step),
+                "bytes": .bytes(of: step),
+            ] as VectorValue
+        }
+        let start = C.headers[8]
+        try VectorFile.check(
+            "light",
+            about: """
+                A light client's way over changes of the validators, each step with its certificate; forged steps, \
+                after how many good ones they are shown, and why they are refused; a checkpoint from which the way \
+                goes on at its fourth step; a proof of a height after two of the steps.
+                """,
+            [
+                ("genesis", .bytes(of: genesis)), ("steps", .list(steps)), ("forgeries", .list(forgeries)),
+                (
+                    "checkpoint",
+                    [
+                        "height": .u64(start.height), "hash": .bytes(of: start.hash), "header": .bytes(of: start),
+                        "validators": .bytes(of: C.validators(9)), "skips": 3,
+                    ]
+                ),
+                ("proof", ["needs": 2, "height": "7", "signers": [2, 3, 5], "bytes": .bytes(of: C.receiptProof)]),
+            ])
+    }
+}
+
+extension LightClient.Refusal {
+    var name: String {
+        switch self {
+        case .step(let fault): "\(fault)"
+        case .certificate(let refusal): "\(refusal)"
+        }
+    }
 }
 
 extension Proof.Refusal {
