@@ -13,8 +13,8 @@ public enum Column: String, CaseIterable, Sendable {
     // Written after the certificate, in one batch with `meta/height`.
 
     /// name → value: `format`, `chain` (genesis hash), `height` (newest height whose rows stand in the tables),
-    /// `carried`, `log/NAME` (a log's tree), what the node keeps of the order's epochs; where the directory began with a
-    /// snapshot, `began` (its height) and `dropped` (the tree of the nonces that had left before it); `joining` while
+    /// `carried`, `log/NAME` (a log's tree), what the node keeps of the order's epochs; where the directory began with
+    /// a snapshot, `began` (its height) and `dropped` (the tree of the nonces that had left before it); `joining` while
     /// such a one is not whole.
     case meta
     /// height → certificate.
