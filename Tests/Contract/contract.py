@@ -126,6 +126,14 @@ def run(name, node, directory, document, world, paths):
     return ([] if ended.returncode == 0 else [f"{name}:\n{ended.stdout}"]), counted
 
 
+# Not generated for yet, as they need governing keys, evidence or snapshots in the world that the runs draw from. Tests in
+# Swift hold them: GovernanceRoutesTests, SnapshotRouteTests.
+LEFT_OUT = [
+    "/v1/proposals", "/v1/proposals/{proposal}", "/v1/approvals", "/v1/accusations", "/v1/snapshots",
+    "/v1/snapshots/{height}", "/v1/snapshots/{height}/chunks/{index}",
+]  # fmt: skip
+
+
 def missed(paths, counted):
     """Operations without a 2xx, and kinds that were not accepted."""
     wrong = []
@@ -149,8 +157,11 @@ def main():
             world = World(node.url, node.directory, SEED)
             # From a file, since the route that a document comes from is left out of a run over it.
             served = requests.get(f"{node.url}/openapi.json", timeout=10)
-            document, paths = f"{directory}/openapi.json", served.json()["paths"]
-            pathlib.Path(document).write_bytes(served.content)
+            described = served.json()
+            for path in LEFT_OUT:
+                del described["paths"][path]
+            document, paths = f"{directory}/openapi.json", described["paths"]
+            pathlib.Path(document).write_text(json.dumps(described))
             say(f"the node stands at height {world.certified}, {time.monotonic() - began:.0f} s")
             asked, found = probe(node.url, world)
             wrong += [f"probe: {it}" for it in found]
