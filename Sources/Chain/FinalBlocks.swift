@@ -37,8 +37,7 @@ public struct FinalBlocks: Sendable, Equatable {
         guard let first = headers.first, let last = headers.last, headers.count == entries.count,
             first.height == head.height + 1, first.parent == head.hash
         else { throw .notNext }
-        for (header, next) in zip(headers, headers.dropFirst())
-        where next.height != header.height + 1 || next.parent != header.hash { throw .headersBroken }
+        guard Header.areLinked(headers) else { throw .headersBroken }
         let hash = set.hash
         guard headers.allSatisfy({ $0.validators == hash }) else { throw .setForeign }
         for (header, entry) in zip(headers, entries) where Entry.hash(raw: entry) != header.entry {

@@ -49,6 +49,14 @@ public struct Header: Sendable, Equatable, Canonical {
         max(parent + 1, min(certificate?.medianTime ?? 0, Genesis.timeMax))
     }
 
+    /// Whether each header is the parent of the next.
+    static func areLinked(_ headers: [Header]) -> Bool {
+        // Whoever wrote them may have written any height: nothing is added to it.
+        zip(headers, headers.dropFirst()).allSatisfy {
+            $1.height > 0 && $1.height - 1 == $0.height && $1.parent == $0.hash
+        }
+    }
+
     public func encode(to encoder: inout Encoder) {
         encoder.u64(height)
         for digest in [parent, entry, transactions, receipts, state, validators, nextValidators] {

@@ -122,9 +122,7 @@ public struct LightClient: Sendable, Equatable {
     }
 
     private static func checkLinks(_ headers: [Header], _ certificate: Certificate) throws(Refusal) {
-        for (parent, child) in zip(headers, headers.dropFirst()) {
-            guard child.height == parent.height + 1, child.parent == parent.hash else { throw .step(.headersBroken) }
-        }
+        guard Header.areLinked(headers) else { throw .step(.headersBroken) }
         guard let last = headers.last, certificate.height == last.height, certificate.header == last.hash else {
             throw .step(.certificateForeign)
         }

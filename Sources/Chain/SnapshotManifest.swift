@@ -121,9 +121,7 @@ public struct SnapshotManifest: Sendable, Equatable {
                 if change.headers[0].height > client.trusted.height { try client.advance(to: change) }
             }
         } catch { throw .changes(error) }
-        for (parent, child) in zip(headers, headers.dropFirst()) {
-            guard child.height == parent.height + 1, child.parent == parent.hash else { throw .headers }
-        }
+        guard Header.areLinked(headers) else { throw .headers }
         guard let last = headers.last, last.height < UInt64(AppendTree.countMax) else { throw .headers }
         // Its own set has to be among the changes: not what comes after.
         guard fromGenesis.trusted.height <= last.height, last.nextValidators == fromGenesis.validators.hash else {

@@ -224,14 +224,14 @@ final class OrganisationNode {
     // MARK: The checkpoint
 
     /// What stands here already has to agree with what is known from elsewhere.
-    private static func check(_ checkpoint: NodeFile.Checkpoint?, _ blocks: BlockStore) throws {
+    private static func check(_ checkpoint: Checkpoint?, _ blocks: BlockStore) throws {
         guard let checkpoint, try blocks.genesis() != nil, let header = try blocks.header(checkpoint.height),
             let failure = failure(checkpoint, header)
         else { return }
         throw failure
     }
 
-    private static func failure(_ checkpoint: NodeFile.Checkpoint, _ header: Header) -> CommandError? {
+    private static func failure(_ checkpoint: Checkpoint, _ header: Header) -> CommandError? {
         guard header.height == checkpoint.height, header.hash != checkpoint.header else { return nil }
         return CommandError(
             code: "checkpoint", field: "\(NodeFile.name): $.checkpoint",

@@ -56,10 +56,7 @@ extension Gateway {
 extension Call {
     /// The snapshots, where who asks may read everything.
     fileprivate func shelf() throws(Problem) -> SnapshotShelf {
-        switch principal {
-        case .validator, .observer: break
-        default: throw Problem(.notYours)
-        }
+        try requireWholeBlocks()
         return gateway.configuration.snapshots
             ?? SnapshotShelf(heights: { [] }, manifest: { _ in nil }, chunk: { _, _ in nil })
     }

@@ -97,7 +97,7 @@ extension Ledger {
         unit.available += amount - repaid
     }
 
-    /// Checks: unit, signer, standing; then line by line: amount, accrual, its unit, total, number of lots.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total, number of lots.
     mutating func vest(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             guard let (totals, open) = ledger.totals(key, accepted) else { return .accrualUnknown }
@@ -117,7 +117,7 @@ extension Ledger {
         }
     }
 
-    /// Checks: unit, signer, standing; then line by line: amount, accrual, its unit, total.
+    /// Checks: unit, signer; then line by line: amount, accrual, its unit, total.
     mutating func void(_ list: TotalList, _ context: Context) -> Applied {
         totals(list, context) { ledger, key, line, accepted, unit in
             guard let (totals, open) = ledger.totals(key, accepted) else { return .accrualUnknown }

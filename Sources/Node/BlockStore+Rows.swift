@@ -30,11 +30,12 @@ extension BlockStore {
         }
     }
 
-    private func rows<Row: Canonical>(
-        _ column: Column, from: [UInt8]?, max: Int, _ what: String
+    /// At most so many rows of a column, from a key on, upwards or downwards.
+    func rows<Row: Canonical>(
+        _ column: Column, from: [UInt8]?, descending: Bool = false, max: Int, _ what: String
     ) throws(StorageError) -> [(key: [UInt8], row: Row)] {
         var raw: [(key: [UInt8], value: [UInt8])] = []
-        try store.scan(column, from: from, descending: false) { key, value in
+        try store.scan(column, from: from, descending: descending) { key, value in
             raw.append((key, value))
             return raw.count < max
         }

@@ -110,23 +110,17 @@ public struct BlockStore: Sendable {
 
     /// Who governs a height: known up to the second one after the tables' height.
     public func set(at height: UInt64) throws(StorageError) -> ValidatorSet {
-        var found: (key: [UInt8], value: [UInt8])?
-        try store.scan(.sets, from: bigEndianBytes(height), descending: true) { key, value in
-            found = (key, value)
-            return false
-        }
-        guard let found else { throw damaged("the validators of height \(height)") }
-        return try change(found.key, found.value).set
+        let newest: [(key: [UInt8], row: ValidatorSet)] = try rows(
+            .sets, from: bigEndianBytes(height), descending: true, max: 1, "validators")
+        guard let set = newest.first?.row else { throw damaged("the validators of height \(height)") }
+        return set
     }
 
     /// The changes of the validators that govern heights after `height`, in ascending order, at most `max` of them.
     public func changes(after height: UInt64, max: Int) throws(StorageError) -> [ValidatorSets.Change] {
-        var raw: [(key: [UInt8], value: [UInt8])] = []
-        try store.scan(.sets, from: bigEndianBytes(height + 1), descending: false) { key, value in
-            raw.append((key, value))
-            return raw.count < max
+        try rows(.sets, from: bigEndianBytes(height + 1), max: max, "validators").map {
+            ValidatorSets.Change(from: Self.number($0.key), set: $0.row)
         }
-        return try raw.map { (raw) throws(StorageError) in try change(raw.key, raw.value) }
     }
 
     /// Who governs the heights from `height` on.
@@ -203,17 +197,14 @@ public struct BlockStore: Sendable {
         return out
     }
 
-    private func change(_ key: [UInt8], _ value: [UInt8]) throws(StorageError) -> ValidatorSets.Change {
-        ValidatorSets.Change(from: Self.number(key), set: try decode(value, "validators"))
-    }
-
     func number(_ key: [UInt8]) throws(StorageError) -> UInt64 {
         guard let bytes = try store.get(.meta, key) else { return 0 }
         guard bytes.count == 8 else { throw damaged("a number in meta") }
         return Self.number(bytes)
     }
 
-    private static func number(_ bytes: [UInt8]) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
+    /// A height as it stands in keys.
+    static func number(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 
     private func newest(_ column: Column) throws(StorageError) -> UInt64? {
         var found: UInt64?

@@ -136,8 +136,8 @@ extension Snapshot {
                 }
                 last = row.key
                 if table.isLog {
-                    guard row.key.count == 8, Snapshot.number(row.key) < end,
-                        Snapshot.number(row.key) >= UInt64(root.count)
+                    guard row.key.count == 8, BlockStore.number(row.key) < end,
+                        BlockStore.number(row.key) >= UInt64(root.count)
                     else { throw decoder.refusal(.invalidValue) }
                     try take(height: row, to: &batch)
                 } else {
@@ -151,7 +151,7 @@ extension Snapshot {
         /// All that a height added to a log.
         private mutating func take(height row: SnapshotRow, to batch: inout WriteBatch) throws(DecodingError) {
             let leaf = SHA256.hash(.additions, row.value)
-            root.add(height: Snapshot.number(row.key), leaf: leaf)
+            root.add(height: BlockStore.number(row.key), leaf: leaf)
             let additions = BlockStore.additionsPrefix(table) + row.key
             if table == .replays {
                 batch.put(.replays, row.key, row.value)

@@ -128,16 +128,35 @@ extension Snapshot {
 
         /// A log whose rows all stand here, height by height.
         func log(_ table: Table, to chunks: inout ChunkWriter) throws(SnapshotError) -> TableRoot {
-            var root = TableRoot(table)
-            var failure: SnapshotError?
             let prefix = BlockStore.additionsPrefix(table)
+            return try heights(TableRoot(table), .additions, prefix, to: &chunks) { (keys) throws(SnapshotError) in
+                try list(table, keys: keys)
+            }
+        }
+
+        func replays(after dropped: AppendTree, to chunks: inout ChunkWriter) throws(SnapshotError) -> TableRoot {
+            try heights(TableRoot(.replays, log: dropped), .replays, [], to: &chunks) { (list) throws(SnapshotError) in
+                list
+            }
+        }
+
+        /// What each height added to a log.
+        /// - Parameters:
+        ///   - prefix: stands in front of the height in the column's keys.
+        ///   - list: all that a height added, as its leaf is made of it, from the column's row.
+        private func heights(
+            _ root: consuming TableRoot, _ column: Column, _ prefix: [UInt8], to chunks: inout ChunkWriter,
+            list: (_ row: [UInt8]) throws(SnapshotError) -> [UInt8]
+        ) throws(SnapshotError) -> TableRoot {
+            var root = root
+            var failure: SnapshotError?
             try caught { () throws(StorageError) in
-                try blocks.store.scan(.additions, prefix: prefix) { key, value in
+                try blocks.store.scan(column, prefix: prefix) { key, value in
                     do throws(SnapshotError) {
-                        let bytes = try list(table, keys: value)
+                        let bytes = try list(value)
                         let place = Array(key.dropFirst(prefix.count))
-                        root.add(height: Snapshot.number(place), leaf: SHA256.hash(.additions, bytes))
-                        try chunks.add(table, key: place.span.bytes, value: bytes.span.bytes)
+                        root.add(height: BlockStore.number(place), leaf: SHA256.hash(.additions, bytes))
+                        try chunks.add(root.table, key: place.span.bytes, value: bytes.span.bytes)
                         return true
                     } catch {
                         failure = error
@@ -178,7 +197,7 @@ extension Snapshot {
             var isBad = false
             try caught { () throws(StorageError) in
                 try blocks.store.scan(.additions, prefix: prefix) { key, value in
-                    let height = Snapshot.number(key.dropFirst(prefix.count))
+                    let height = BlockStore.number(key.dropFirst(prefix.count))
                     guard height < end else { return false }
                     guard height >= UInt64(root.count), value.count == Digest.byteCount else {
                         isBad = true
@@ -196,30 +215,11 @@ extension Snapshot {
             var first: UInt64?
             try caught { () throws(StorageError) in
                 try blocks.store.scan(.replays) { key, _ in
-                    first = Snapshot.number(key)
+                    first = BlockStore.number(key)
                     return false
                 }
             }
             return first
-        }
-
-        func replays(after dropped: AppendTree, to chunks: inout ChunkWriter) throws(SnapshotError) -> TableRoot {
-            var root = TableRoot(.replays, log: dropped)
-            var failure: SnapshotError?
-            try caught { () throws(StorageError) in
-                try blocks.store.scan(.replays) { key, value in
-                    do throws(SnapshotError) {
-                        root.add(height: Snapshot.number(key), leaf: SHA256.hash(.additions, value))
-                        try chunks.add(.replays, key: key.span.bytes, value: value.span.bytes)
-                        return true
-                    } catch {
-                        failure = error
-                        return false
-                    }
-                }
-            }
-            if let failure { throw failure }
-            return root
         }
 
         /// The newest certificate that these headers' entries have carried: the very bytes, since another node may have
@@ -274,7 +274,4 @@ extension Snapshot {
             return manifest
         }
     }
-
-    /// A height as it stands in keys.
-    static func number(_ bytes: some Sequence<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
 }

@@ -1,3 +1,4 @@
+public import Chain
 public import Crypto
 import JSON
 public import Ledger
@@ -61,16 +62,6 @@ public struct NodeFile: Sendable, Equatable {
             self.organisation = organisation
             self.url = url
             self.ca = ca
-        }
-    }
-
-    public struct Checkpoint: Sendable, Equatable {
-        public let height: UInt64
-        public let header: Digest
-
-        public init(height: UInt64, header: Digest) {
-            self.height = height
-            self.header = header
         }
     }
 
@@ -184,12 +175,12 @@ extension Form where Value == NodeFile.Peer {
         }, parts: { ($0.organisation, $0.url, $0.ca) })
 }
 
-extension Form where Value == NodeFile.Checkpoint {
+extension Form where Value == Checkpoint {
     static let checkpoint = object(
         "A header that is known from elsewhere.",
         Field("height", .number64), Field("header", .digest, "The hash of the header of that height."),
-        make: { (height, header) throws(JSONError) -> NodeFile.Checkpoint in
-            NodeFile.Checkpoint(height: height, header: header)
+        make: { (height, header) throws(JSONError) -> Checkpoint in
+            Checkpoint(height: height, header: header)
         }, parts: { ($0.height, $0.header) })
 }
 

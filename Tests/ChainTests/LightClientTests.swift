@@ -146,6 +146,12 @@ import Testing
                 .step(.headersBroken)
             ),
             (
+                "a height after which there is none", 2,
+                LightStep(
+                    [C.headers[6].with(height: .max), C.headers[7]], certificate: C.certificate(of: C.headers[7])),
+                .step(.headersBroken)
+            ),
+            (
                 "headers beyond the certified one", 2,
                 LightStep(Array(C.headers[6...8]), certificate: C.certificate(of: C.headers[7])),
                 .step(.certificateForeign)
