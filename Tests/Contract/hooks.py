@@ -28,6 +28,7 @@ with open(os.environ["CONTRACT"]) as told:
     CONFIGURATION = json.load(told)
 SIGNING = CONFIGURATION["signing"]
 SEED = CONFIGURATION["seed"]
+SNAPSHOT = CONFIGURATION["snapshot"]
 WORLD = World(CONFIGURATION["url"], CONFIGURATION["directory"], f"{SEED} {SIGNING}", CONFIGURATION["filled"])
 
 # Values that the schema describes by their format alone: half of them exist, half are new and valid.
@@ -148,10 +149,14 @@ def name_what_exists(case, chance):
         parameters["unit"] = chance.choice(list(UNITS))
     if "organisation" in parameters:
         parameters["organisation"] = chance.randrange(1, 5)
-    if "height" in parameters:
+    if path.startswith("/v1/snapshots/"):
+        parameters.update({name: value for name, value in SNAPSHOT.items() if name in parameters})
+    elif "height" in parameters:
         parameters["height"] = str(chance.randrange(1, WORLD.certified + 1))
     if "id" in parameters:
         parameters["id"] = chance.choice(WORLD.transactions)["id"]
+    if "proposal" in parameters:
+        parameters["proposal"] = WORLD.proposal
     if "hold" in parameters:
         parameters["hold"] = chance.choice(WORLD.holds)["hold"]
     if "/accruals/" in path:
@@ -178,7 +183,7 @@ def choose_token(case, chance, is_first):
         return
     parameters, path = case.path_parameters or {}, case.operation.path
     token = None
-    if path.endswith("/entry") or path in ("/v1/votes", "/v1/finals"):
+    if path.endswith("/entry") or path.startswith("/v1/snapshots") or path in ("/v1/votes", "/v1/finals"):
         token = WORLD.token_of_validator()
     elif is_first or chance.random() < 0.8:
         if parameters.get("account") in dict(WORLD.actors):
@@ -254,8 +259,7 @@ def claimants():
 def choose(operations, generated, chance):
     """What is sent and who signs it: something that the ledger accepts, or what was generated, signed by keys that are
     known, so that it is the ledger that refuses it."""
-    # What has no recipe yet is left as it was generated.
-    if chance.random() < 0.6 and all(it["kind"] in RECIPES for it in operations[:2]):
+    if chance.random() < 0.6:
         operations = operations[: chance.randrange(1, 3)]
         made, signers = [], {}
         for operation in operations:
@@ -295,7 +299,7 @@ TELLTALES = re.compile(
 # Private keys in the forms in which they could slip into text.
 SECRETS = [
     form
-    for key in [*WORLD.issuing.values(), WORLD.voting]
+    for key in [*WORLD.issuing.values(), *WORLD.governing.values(), WORLD.voting, WORLD.culprit[1]]
     for form in (
         key.seed,
         key.seed.hex().encode(),

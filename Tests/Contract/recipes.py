@@ -138,10 +138,26 @@ def unfreeze(world, chance, it):
     return {"account": id}, [guardian(world, id)]
 
 
+def propose(world, chance, it):
+    if chance.random() < 0.25:
+        world.carry_out_old()
+    return {"decision": world.decision(), "by": 2}, [world.governor(2)]
+
+
+def approve(world, chance, it):
+    # The same one again answers that it is so already.
+    proposal, by = (world.proposal, 1) if chance.random() < 0.25 else (world.take("proposal"), chance.choice((1, 2)))
+    return {"proposal": proposal, "by": by}, [world.governor(by)]
+
+
+def accuse(world, chance, it):
+    return {"evidence": world.evidence(chance.getrandbits(63))}, [world.organisation(1)]
+
+
 RECIPES = {
     "publish": publish, "open": open_, "open-by-ticket": open_by_ticket, "claim": claim,
     "add-credential": add_credential, "rotate-credential": rotate_credential, "revoke-credential": revoke_credential,
     "accrue": accrue, "vest": totals("pending"), "void": totals("pending"), "claw-back": totals("vested"),
     "transfer": transfer, "redeem": redeem, "reserve": reserve, "commit": commit, "release": release,
-    "freeze": freeze, "unfreeze": unfreeze,
+    "freeze": freeze, "unfreeze": unfreeze, "propose": propose, "approve": approve, "accuse": accuse,
 }  # fmt: skip

@@ -342,15 +342,20 @@ def main(url: str, directory: Path) -> None:
     answer = node.ask("GET", path + "/proof", token=as_anna, Accept="application/octet-stream")
     same(check_statement(answer.body, node.genesis, anna), (285, 0, 0, 0), "what the proof states")
     altered = answer.body[:100] + bytes([answer.body[100] ^ 1]) + answer.body[101:]
+    def lianfen(*words: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["lianfen", *words, "--genesis", directory / "genesis"],
+                              capture_output=True, text=True, timeout=60, check=False)
+
     with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch, "proof")
+        file, changes = Path(scratch, "proof"), Path(scratch, "changes")
+        run = lianfen("validators", "follow", "--node", node.url.geturl(), "--out", changes)
+        same(run.returncode, 0, f"exit code of lianfen validators follow ({run.stdout}{run.stderr})")
         for proof, wanted in ((answer.body, 0), (altered, 1)):
             file.write_bytes(proof)
-            run = subprocess.run(["lianfen", "proof", "verify", file, "--genesis", directory / "genesis"],
-                                 capture_output=True, text=True, timeout=60, check=False)
+            run = lianfen("proof", "verify", file, "--changes", changes)
             same(run.returncode, wanted, f"exit code of lianfen proof verify ({run.stdout}{run.stderr})")
             same(f"{anna.account} had 285 {UNIT} available" in run.stdout, wanted == 0, "whether it vouches for it")
-    print("prove: the proof states the balance, holds for `lianfen proof verify`, and an altered copy does not")
+    print("prove: the validators are followed; the proof states the balance, holds for `lianfen proof verify`, and an altered copy does not")
 
 
 if __name__ == "__main__":

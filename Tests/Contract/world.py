@@ -13,6 +13,8 @@ SOURCE = "contract"
 ACTORS = 12
 BATCH = 60
 DAY = 86_400_000
+# What one process tells the others of what it has filled a node with.
+FILLED = ("transactions", "holds", "orders", "proposal", "certified")
 
 
 class World:
@@ -24,6 +26,9 @@ class World:
         self.lock = threading.RLock()
         self.issuing = {n: Key.of_file(f"{directory}/keys/{n}-issuing.key") for n in range(1, 5)}
         self.voting = Key.of_file(f"{directory}/nodes/1/voting.key")
+        # Only recipes sign with these: nothing that is generated may decide about the consortium that the runs rest on.
+        self.governing = {n: Key.of_file(f"{directory}/keys/{n}-governing.key") for n in range(1, 5)}
+        self.culprit = (4, Key.of_file(f"{directory}/nodes/4/voting.key"))
         self.keys = {}
         for key in [*self.issuing.values(), self.voting]:
             self.keys[key.public] = key
@@ -35,7 +40,7 @@ class World:
             self.fill()
         else:
             self.actors = [(id, self.known(f"actor {id}")) for id in filled["actors"]]
-            for name in ("transactions", "holds", "orders", "certified"):
+            for name in FILLED:
                 setattr(self, name, filled[name])
 
     def known(self, name):
@@ -46,7 +51,7 @@ class World:
     def filled(self):
         return {
             "actors": [id for id, _ in self.actors],
-            **{name: getattr(self, name) for name in ("transactions", "holds", "orders", "certified")},
+            **{name: getattr(self, name) for name in FILLED},
         }
 
     def fresh(self):
@@ -83,6 +88,9 @@ class World:
                     lines.append({"account": id, "key": key, "amount": "1000000", "pending": pending})
             self.submit([{"kind": "accrue", "unit": unit, "lines": lines}], [self.organisation(issuer)])
         self.holds = [self.reserve() for _ in range(3)]
+        # From here on three organisations decide, so two carry what one proposes; one proposal waits for ever.
+        self.submit([{"kind": "accuse", "evidence": self.evidence(1)}], [self.organisation(1)])
+        self.proposal = self.propose(1)
         self.certified = int(self.client.get("/v1/chain")["height"])
 
     def submit(self, operations, signers):
@@ -110,6 +118,47 @@ class World:
         answer = self.submit([operation], [({"account": account}, key)])
         hold = answer["receipt"]["outcomes"][0]["hold"]
         return {"hold": hold, "account": account, "organisation": taker}
+
+    # Governance
+
+    def governor(self, number):
+        return ({"governor": number}, self.governing[number])
+
+    def evidence(self, height):
+        """Two votes for a height that the culprit's key signed."""
+        validator, key = self.culprit
+        votes = []
+        with self.lock:
+            headers = sorted(self.random.randbytes(32) for _ in range(2))
+        for header in headers:
+            at = now()
+            tag = b"lianfen/1/vote"
+            message = bytes([len(tag)]) + tag + bytes.fromhex(self.client.genesis) + (0).to_bytes(4, "little")
+            message += height.to_bytes(8, "little") + (0).to_bytes(4, "little") + b"\0" + header + at.to_bytes(8, "little")
+            votes.append({"header": header.hex(), "time": str(at), "signature": key.sign(message)})
+        return {
+            "validator": validator, "key": key.public, "epoch": 0, "height": str(height), "round": 0,
+            "first": votes[0], "second": votes[1],
+        }  # fmt: skip
+
+    def decision(self):
+        """One that changes nothing that the runs rest on, however often it is carried."""
+        with self.lock:
+            return {"quota": {"organisation": self.random.randrange(1, 5), "quota": str(self.random.randrange(1 << 50, 1 << 60))}}
+
+    def propose(self, by):
+        operation = {"kind": "propose", "decision": self.decision(), "by": by}
+        return self.submit([operation], [self.governor(by)])["receipt"]["outcomes"][0]["proposal"]
+
+    def carry_out_old(self):
+        """Few proposals may be open: of those that nobody waits for, what is there is carried out."""
+        token = self.token_of_organisation(1)
+        for it in self.client.get("/v1/proposals?limit=100", token)["items"]:
+            if it["proposer"] == 2:
+                self.submit([{"kind": "approve", "proposal": it["id"], "by": 1}], [self.governor(1)])
+
+    def make_proposal(self):
+        return [self.propose(3) for _ in range(4)]
 
     def actor(self):
         with self.lock:
