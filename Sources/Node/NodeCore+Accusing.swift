@@ -1,6 +1,6 @@
 import Chain
 import Crypto
-import Ledger
+public import Ledger
 
 /// A contradiction that this node has seen, on its way into the chain.
 struct Accusation: Sendable {
@@ -13,8 +13,11 @@ struct Accusation: Sendable {
 /// Bringing two votes that contradict each other before all: every validator that sees them does, since each may be the
 /// only one, and the chain takes them once.
 extension NodeCore {
+    /// Whose contradictions the chain does not know of yet.
+    public var accused: [OrganisationID] { accusations.map(\.evidence.validator) }
+
     mutating func note(contradiction one: Vote, _ other: Vote, _ set: ValidatorSet) {
-        guard accusations.count < Self.equivocationsMax, let offender = set[one.validator],
+        guard accusations.count < Self.accusationsMax, let offender = set[one.validator],
             !accusations.contains(where: { $0.evidence.validator == one.validator }),
             let evidence = Evidence(one, other, key: offender.key)
         else { return }

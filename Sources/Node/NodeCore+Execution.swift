@@ -143,11 +143,7 @@ extension NodeCore {
         headerHashes[block.header.height] = block.header.hash
         blocks[block.header.height] = Executed(
             block: block, tickets: tickets, lock: stored.lock, isLocked: true)
-        if let lock = stored.lock {
-            sentAt = now
-            effects.append(.send(lock))
-            count(lock, now)
-        }
+        if let lock = stored.lock { say(lock, now) }
         takeCarried(block, now)
     }
 
@@ -224,17 +220,15 @@ extension NodeCore {
 
     /// A certificate that an entry carried is as good as one made here.
     private mutating func takeCarried(_ block: Executor.Block, _ now: UInt64) {
-        if let certificate = block.certificate, certificate.height > certified { certify(certificate, now) }
+        guard let certificate = block.certificate else { return }
+        lookForTwin(in: certificate)
+        if certificate.height > certified { certify(certificate, now) }
     }
 
     mutating func locked(_ height: UInt64, _ now: UInt64) {
         guard blocks[height] != nil else { return }
         blocks[height]!.isLocked = true
-        if let lock = blocks[height]!.lock {
-            sentAt = now
-            effects.append(.send(lock))
-            count(lock, now)
-        }
+        if let lock = blocks[height]!.lock { say(lock, now) }
     }
 
     /// Blocks up to the certificate's height are final: their changes go to the tables in one batch with that height.

@@ -44,25 +44,41 @@ extension NodeCore {
             return noteVoted(vote.validator, vote.height)
         }
         let there = votes.vote(of: vote.validator, at: vote.height)
-        if there?.header == vote.header { return }
+        let isOwn = vote.validator == configuration.validator && vote.height > voteFloor
+        if isOwn ? blocks[vote.height]?.lock == vote : there?.header == vote.header { return }
         let set = executor.sets[vote.height]
         guard vote.verifies(genesis: executor.genesisHash, in: set) else { return }
-        if vote.validator == configuration.validator, vote.height > voteFloor {
-            // Another process signs with this key. Two signers are how one validator comes to vote twice. (Up to the
-            // floor it is a vote of the directory that this one stands in for, and counts as any.)
-            if blocks[vote.height]?.lock?.header != vote.header {
-                stopSigning(
-                    "a vote for height \(vote.height) under this validator's own key was not made here; "
-                        + "another process uses the key")
-            }
-            return
-        }
-        if let there {
-            if equivocations.count < Self.equivocationsMax { equivocations.append((there, vote)) }
-            note(contradiction: there, vote, set)
-            return
-        }
+        // (Up to the floor it is a vote of the directory that this one stands in for, and counts as any.)
+        if isOwn { return meetTwin(vote.height) }
+        if let there { return note(contradiction: there, vote, set) }
         count(vote, now)
+    }
+
+    /// Another process signs with this key. Two signers are how one validator comes to vote twice.
+    private mutating func meetTwin(_ height: UInt64) {
+        stopSigning(
+            "a vote for height \(height) under this validator's own key was not made here; another process uses the key"
+        )
+    }
+
+    /// Looks for a vote of a twin in a certificate. Twins that see the same order say the same, so nobody would pass on
+    /// the vote of the second; but a certificate has one of them.
+    mutating func lookForTwin(in certificate: Certificate) {
+        guard signingStopped == nil, let said = ownVotes[certificate.height], said.epoch == certificate.epoch,
+            said.round == certificate.round,
+            let part = certificate.signatures.first(where: { $0.validator == configuration.validator }),
+            part.signature != said.signature
+        else { return }
+        meetTwin(certificate.height)
+    }
+
+    /// Sends the lock of a height, and counts it.
+    mutating func say(_ lock: Vote, _ now: UInt64) {
+        sentAt = now
+        ownVotes[lock.height] = lock
+        if lock.height >= Self.ownVotesMax { ownVotes[lock.height - Self.ownVotesMax] = nil }
+        effects.append(.send(lock))
+        count(lock, now)
     }
 
     mutating func stopSigning(_ reason: String) {

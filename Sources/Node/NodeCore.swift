@@ -175,15 +175,16 @@ public struct NodeCore: Sendable {
     var sentAt: UInt64 = 0
     /// Why this node does not sign any more.
     public internal(set) var signingStopped: String?
-    /// Two votes of one validator for different headers.
-    public internal(set) var equivocations: [(Vote, Vote)] = []
-    static let equivocationsMax = 64
+    /// The newest votes that were made here, by height: a certificate that has another one shows a twin.
+    var ownVotes: [UInt64: Vote] = [:]
+    static let ownVotesMax: UInt64 = 64
     /// Of this node's voting key.
     let ownKey: PublicKey?
     /// Whether it voted on the newest height.
     var wasVoter = false
     /// Contradictions that the chain does not know of yet.
     var accusations: [Accusation] = []
+    static let accusationsMax = 64
 
     public internal(set) var halted: Halt?
     var effects: [Effect] = []

@@ -101,7 +101,7 @@ import Testing
     }
 
     /// Check 2: the set decides, not the signature.
-    @Test func signerOfAnotherSetIsRefused() {
+    @Test func check2ASignerOfAnotherSetIsRefused() {
         let without = ValidatorSet(Self.chain.set.validators.filter { $0.id.number != 2 })
         #expect(without.quorum == 2)
         #expect(throws: Certificate.Refusal.signerUnknown) { try Self.good.verify(genesis: Self.genesis, set: without) }

@@ -210,7 +210,7 @@ import Testing
 
     /// Check 20. Every byte: refused when it is read, or when it is checked.
     @Test(arguments: proofs.indices)
-    func alteredInAnyByteIsRefused(number: Int) {
+    func check20AlteredInAnyByteIsRefused(number: Int) {
         let (name, proof) = Self.proofs[number]
         let genesis = Self.chain.genesis
         for (flip, bytes) in byteFlips(of: proof.canonicalBytes).enumerated() {

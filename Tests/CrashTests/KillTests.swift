@@ -25,7 +25,7 @@ enum Plan {
     @Test func theCampaignsKillTwoHundredTimes() { #expect(Plan.kills >= 200) }
 
     @Test(arguments: CrashPoint.allCases, Plan.validators)
-    func killedAtEveryCrashPoint(_ point: CrashPoint, _ validators: Int) throws {
+    func check5KilledAtEveryCrashPoint(_ point: CrashPoint, _ validators: Int) throws {
         try withTemporaryDirectory { root in
             let campaign = try Campaign(root.path + "/chain", validators: validators, seed: 1)
             for count in Plan.counts {

@@ -255,7 +255,7 @@ import func Foundation.usleep
         }
     }
 
-    @Test func aStaleNodeTellsNoValues() async throws {
+    @Test func check16AStaleNodeSaysHowOldItIsAndTellsNoValues() async throws {
         try await Mall.with { mall in
             try mall.publish()
             let alice = try mall.open()
@@ -263,6 +263,10 @@ import func Foundation.usleep
             let token = try mall.token(alice)
             let reply = try mall.get("/v1/accounts/\(alice.account)/balances/MALL", token: token)
             #expect(reply.code == "node-stale")
+            let said = reply.text.firstMatch(of: /It is (\d+) s old/)
+            let age = try #require(said.flatMap { UInt64($0.1) }, "\(reply.text)")
+            // What the clock was put ahead, and what the test took.
+            #expect((Mall.staleMilliseconds / 1000...Mall.staleMilliseconds / 1000 + 600).contains(age))
             #expect(reply.response.header("Retry-After") != nil)
             #expect(try mall.get("/readyz").status == 503)
             #expect(try mall.get("/v1/blocks/1").status == 200)

@@ -410,7 +410,7 @@ struct RefusalTests {
 
     /// Every amount that a body can state, in every place where it can state one: a number comes back, never a trap.
     @Test(arguments: [0, 1, 999, 1000, 1001, UInt64(Int64.max), UInt64(Int64.max) + 1, UInt64.max - 1, UInt64.max])
-    func anyAmountAnywhereIsAnswered(_ amount: UInt64) throws {
+    func check18AnyAmountAnywhereIsAnswered(_ amount: UInt64) throws {
         for quota in [1_000_000, UInt64.max] {
             var book = Book.standard(quota: quota)
             book.run([Book.mallIssuer], Book.accrual(Book.one, order(5), 7, pending: true))

@@ -153,7 +153,7 @@ struct StoryTests {
 
     // MARK: Replay (checks 10, 11, 12, 21)
 
-    @Test func theSameOrderUnderAnotherNonceExists() throws {
+    @Test func check11TheSameOrderUnderAnotherNonceExists() throws {
         var book = Book.standard()
         let first = book.transaction([Book.mallIssuer], [Book.accrual(Book.two, order(2), 50)])
         book.block([first])
@@ -175,7 +175,7 @@ struct StoryTests {
         #expect(book.run([Book.mallIssuer], Book.accrual(Book.two, order(2), 60)).code == .done)
     }
 
-    @Test func somebodyElsesNonceIsHarmless() throws {
+    @Test func check12SomebodyElsesNonceIsHarmless() throws {
         var book = Book.standard()
         func pay(_ signer: Signer, _ from: AccountID, _ to: AccountID) -> Transaction {
             Transaction(
@@ -286,7 +286,7 @@ struct StoryTests {
 
     // MARK: Freeze and revocation (check 14)
 
-    @Test func aFreezeInTheSameBlockWinsInBothOrders() throws {
+    @Test func check14AFreezeInTheSameBlockWinsInBothOrders() throws {
         for signer in [Book.first, Book.guardian] {
             for freezeFirst in [true, false] {
                 var book = Book.standard()
@@ -299,7 +299,7 @@ struct StoryTests {
         }
     }
 
-    @Test func aRevocationInTheSameBlockWinsInBothOrders() throws {
+    @Test func check14ARevocationInTheSameBlockWinsInBothOrders() throws {
         for revokeFirst in [true, false] {
             var book = Book.standard()
             book.add(key(110), from: book.ledger.height + 1)

@@ -122,7 +122,8 @@ import Testing
         stage.pass(1000)
         for index in 0..<4 {
             #expect(stage.saidTwice(index) == [])
-            #expect(stage.members[index].core!.equivocations.isEmpty)
+            #expect(stage.members[index].core!.accused.isEmpty)
+            #expect(stage.status(index).validators[stage.cast.organisation(0)] != nil)
             #expect(try stage.balance(0, at: index) == 20)
             #expect(try stage.header(height, at: index) == stage.header(height, at: 1))
         }
@@ -192,6 +193,24 @@ import Testing
         // It follows all the same.
         #expect(stage.status(0).committed == stage.status(1).committed)
         #expect(stage.status(0).halted == nil)
+    }
+
+    /// Twins that read the same order say the same, at other times: the others count one of them, and the certificates
+    /// that they order tell the second.
+    @Test func check6ATwinThatSaysTheSameIsMetInACertificate() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.submit(stage.earning(1), to: 1)
+        let newest = try #require(stage.members[0].certified.last?.block.header)
+        let twin = stage.vote(newest.hash, height: newest.height, by: 0, later: 7)
+        let votes = [1, 2].compactMap { stage.members[$0].sent.last { $0.height == newest.height } } + [twin]
+        stage.order(stage.entry([], certificate: Certificate(joining: votes)))
+        #expect(stage.status(0).signingStopped?.contains("another process") == true)
+        for index in 1..<4 { #expect(stage.status(index).signingStopped == nil) }
+        let request = stage.submit(stage.earning(2), to: 1)
+        #expect(stage.receipt(request, at: 1)?.receipt.result == .done)
+        #expect(stage.status(0).committed == stage.status(1).committed)
+        for index in 0..<4 { #expect(stage.saidTwice(index) == []) }
     }
 
     @Test func check6RestoredWithoutLocksVotesOnlyAboveTheHead() throws {

@@ -73,7 +73,7 @@ import Testing
     }
 
     /// Checks 2 and 4.
-    @Test func twoVotesOfOneValidatorAreEvidenceAndItIsSuspended() throws {
+    @Test func check4TwoVotesOfOneValidatorSuspendIt() throws {
         let stage = try Stage()
         stage.found()
         stage.kill(3)

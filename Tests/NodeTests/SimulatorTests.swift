@@ -31,6 +31,19 @@ import Testing
         #expect(try Simulator(.storm(seed: seed + 1)).run().digest != first.digest)
     }
 
+    /// Wakes alone: half of them lost, some doubled, those of one moment in any order and seconds apart.
+    @Test func check9WakesLostDoubledAndReorderedSkipNothing() throws {
+        for seed in 1...10 as ClosedRange<UInt64> {
+            var scenario = Scenario(seed: seed)
+            scenario.faults = .none
+            scenario.faults.lostWakes = 500
+            scenario.faults.delayMilliseconds = 200
+            scenario.faults.longDelayMilliseconds = 3000
+            let outcome = try Simulator(scenario).run()
+            #expect(outcome.answered == scenario.transactions)
+        }
+    }
+
     /// Where the order lets go of what some have not read, they have it from their peers, and come together.
     @Test func whoFallsBehindTheOrderCatchesUp() throws {
         var catchUps = 0

@@ -73,7 +73,7 @@ import Testing
         for index in 0..<4 { #expect(stage.saidTwice(index) == []) }
     }
 
-    @Test func anotherOrderIsRefused() throws {
+    @Test func check7AnotherOrderIsRefused() throws {
         let stage = try Stage()
         stage.found()
         stage.kill(0)

@@ -124,6 +124,13 @@ final class Fleet {
         return (machine, key)
     }
 
+    /// Adds a process of a directory at a place of its own, with the key of somebody who is there.
+    func twin(of index: Int, in directory: String) throws -> Int {
+        machines.append(
+            Machine(directory: directory, url: "https://127.0.0.1:\(try EtcdCluster.freePorts(1)[0])"))
+        return machines.count - 1
+    }
+
     struct Failed: Error, CustomStringConvertible {
         let description: String
         init(_ description: String) { self.description = description }
@@ -176,9 +183,11 @@ final class Fleet {
     // MARK: The chain
 
     func client(_ index: Int, as author: Author? = nil) throws -> NodeClient {
-        try NodeClient(
-            machines[index].url, pin: .genesis(genesis), authorities: authority,
-            identity: author.flatMap { Identity($0) })
+        try client(index, speakingFor: author.flatMap { Identity($0) })
+    }
+
+    func client(_ index: Int, speakingFor identity: Identity?) throws -> NodeClient {
+        try NodeClient(machines[index].url, pin: .genesis(genesis), authorities: authority, identity: identity)
     }
 
     /// The order's cluster, as an operator looks into it.

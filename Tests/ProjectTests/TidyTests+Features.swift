@@ -13,17 +13,34 @@ extension TidyTests {
     private static let founding = Project.shared.appendingPathComponent("design/features.tsv")
 
     private static func features() throws -> [Feature] {
-        let file = try #require(Project.documents.first { $0.path == "docs/features.md" })
+        try rows("docs/features.md", columns: 4).map { line, cells in
+            Feature(line: line, id: cells[0], what: cells[1], state: cells[2], tests: try names(cells[3], line))
+        }
+    }
+
+    /// The checks that the design of the consortium asks for, of which it numbers so many.
+    private static func checks() throws -> [(line: Int, number: Int?, tests: [String])] {
+        try rows("docs/checks.md", columns: 3).map { ($0, Int($1[0]), try names($1[2], $0)) }
+    }
+
+    private static let checkCount = 23
+
+    /// The cells of a document's table, where their row begins with a digit.
+    private static func rows(_ path: String, columns: Int) throws -> [(line: Int, cells: [String])] {
+        let file = try #require(Project.documents.first { $0.path == path })
         return try file.lines.enumerated().compactMap { index, line in
             guard line.contains(/^\|\s*\d/) else { return nil }
             let cells = line.split(separator: "|", omittingEmptySubsequences: false).dropFirst().dropLast()
                 .map { $0.trimmingCharacters(in: .whitespaces) }
-            try #require(cells.count == 4, "docs/features.md:\(index + 1): four columns are wanted")
-            let tests = cells[3].matches(of: /`([^`]+)`/).map { String($0.1) }
-            let rest = cells[3].replacing(/`[^`]+`/, with: "").filter { $0 != "," && $0 != " " }
-            try #require(rest.isEmpty, "docs/features.md:\(index + 1): only `Suite/function`, with commas between")
-            return Feature(line: index + 1, id: cells[0], what: cells[1], state: cells[2], tests: tests)
+            try #require(cells.count == columns, "\(path):\(index + 1): \(columns) columns are wanted")
+            return (index + 1, cells)
         }
+    }
+
+    private static func names(_ cell: String, _ line: Int) throws -> [String] {
+        let rest = cell.replacing(/`[^`]+`/, with: "").filter { $0 != "," && $0 != " " }
+        try #require(rest.isEmpty, "line \(line): only `Suite/function`, with commas between")
+        return cell.matches(of: /`([^`]+)`/).map { String($0.1) }
     }
 
     @Test func eachFeatureHasOneRow() throws {
@@ -57,13 +74,29 @@ extension TidyTests {
 
     @Test func namedTestsExist() throws {
         let texts = Project.tests.map { $0.lines.joined(separator: "\n") }
+        let named =
+            try Self.features().map { ("docs/features.md:\($0.line)", $0.tests) }
+            + Self.checks().map { ("docs/checks.md:\($0.line)", $0.tests) }
         var bad: [String] = []
-        for feature in try Self.features() {
-            for name in feature.tests where !Self.exists(name, in: texts) {
-                bad.append("docs/features.md:\(feature.line): \(feature.id): there is no test \(name)")
-            }
+        for (place, tests) in named {
+            for name in tests where !Self.exists(name, in: texts) { bad.append("\(place): there is no test \(name)") }
         }
         #expect(bad == [])
+    }
+
+    @Test func eachCheckIsShown() throws {
+        let checks = try Self.checks()
+        #expect(checks.map(\.number) == Array(1...Self.checkCount))
+        #expect(checks.filter { $0.tests.isEmpty }.map(\.line) == [])
+        // A test that bears a number shows that check, and stands there.
+        let numbered = Project.tests.flatMap(\.code).compactMap { _, text in
+            text.firstMatch(of: /func (check(\d+)[A-Z]\w*)\(/).map { (name: String($0.1), number: Int($0.2)) }
+        }
+        #expect(numbered.count > 20)
+        for (name, number) in numbered {
+            let row = checks.first { $0.number == number }
+            #expect(row?.tests.contains { $0.hasSuffix("/\(name)") } == true, "\(name) stands in no row of its number")
+        }
     }
 
     @Test func namesAreLookedForExactly() {
