@@ -214,22 +214,12 @@ struct Applicant {
     func make(at path: String) throws -> (file: String, application: Application) {
         let directory = try NewDirectory(path)
         return try directory.fill { making in
-            for inner in ["", "/nodes", "/nodes/\(id.number)", "/keys", "/wallets"] {
-                try Files.makeDirectory(making + inner)
-            }
-            func store(_ file: String) throws -> SecretKey { try KeyFile.make(at: file, passphrase: passphrase) }
-            let voting = votes ? try store(ChainDirectory.votingKeyPath(making, id)) : nil
-            let issuing = try store(ChainDirectory.keyPath(making, id, "issuing"))
-            let governing = try store(ChainDirectory.keyPath(making, id, "governing"))
-            let terms = GenesisOrganisation(
-                id: id, name: name, votingKey: voting?.publicKey, issuingKey: issuing.publicKey,
-                governingKey: governing.publicKey, quota: quota)
+            let keys = try OrganisationKeys(id, votes: votes, in: making, passphrase)
             let application = Application(
-                signing: terms, genesis: genesis.hash, keys: (voting.map { [$0] } ?? []) + [issuing, governing])
-            try Files.write(genesis.canonicalBytes, to: ChainDirectory.genesisPath(making), mode: 0o644)
+                signing: keys.terms(id, name: name, quota: quota), genesis: genesis.hash, keys: keys.all)
+            try InitCommand.finish(making, id, genesis)
             try Files.write(
                 Array((Form.application.write(application).text + "\n").utf8), to: making + Self.fileName, mode: 0o644)
-            try ChainDirectory.makeStore(making, id, genesis)
             try machines?.write(id, in: genesis, to: making)
             return (directory.path + Self.fileName, application)
         }

@@ -110,10 +110,10 @@ extension InitCommand {
                 exit: .usage)
         }
         return try NewDirectory(path).fill { making in
-            let keys = try Keys(organisation, in: making, passphrase)
+            let keys = try OrganisationKeys(organisation, in: making, passphrase)
             try finish(making, organisation, genesis)
             try machines.write(organisation, in: genesis, to: making)
-            return keys.voting
+            return keys.voting!.publicKey
         }
     }
 }

@@ -131,10 +131,8 @@ enum InitCommand {
             try Files.makeDirectory(making)
             let organisations = try (1...UInt32(validators)).map { number in
                 let id = OrganisationID(number)
-                let keys = try Keys(id, in: home(id), passphrase)
-                return GenesisOrganisation(
-                    id: id, name: Int(number) <= names.count ? names[Int(number) - 1] : "商城 Mall \(number)",
-                    votingKey: keys.voting, issuingKey: keys.issuing, governingKey: keys.governing, quota: quota)
+                return try OrganisationKeys(id, in: home(id), passphrase).terms(
+                    id, name: Int(number) <= names.count ? names[Int(number) - 1] : "商城 Mall \(number)", quota: quota)
             }
             let genesis = Genesis(
                 chain: chain, time: wallClockMilliseconds(), orderingEpoch: randomBytes(16), parameters: parameters,
@@ -144,25 +142,6 @@ enum InitCommand {
                 try machines?.write(organisation.id, in: genesis, to: home(organisation.id))
             }
             return genesis
-        }
-    }
-
-    /// An organisation's new keys, written into its directory.
-    struct Keys {
-        let voting: PublicKey
-        let issuing: PublicKey
-        let governing: PublicKey
-
-        init(_ id: OrganisationID, in path: String, _ passphrase: [UInt8]?) throws {
-            for directory in ["", "/nodes", "/nodes/\(id.number)", "/keys", "/wallets"] {
-                try Files.makeDirectory(path + directory)
-            }
-            func new(_ file: String) throws -> PublicKey {
-                try KeyFile.make(at: file, passphrase: passphrase).publicKey
-            }
-            voting = try new(ChainDirectory.votingKeyPath(path, id))
-            issuing = try new(ChainDirectory.keyPath(path, id, "issuing"))
-            governing = try new(ChainDirectory.keyPath(path, id, "governing"))
         }
     }
 

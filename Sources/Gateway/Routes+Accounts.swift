@@ -53,10 +53,8 @@ extension Gateway {
                 }
                 return items
             }
-            let items = Array(page.value.prefix(limit))
             call.answer(
-                Form.balance.page(),
-                Page(items, next: page.value.count > limit ? items.last?.unit.description : nil, page.stamp))
+                Form.balance.page(), Page(page.value, limit: limit, cursor: { $0.unit.description }, page.stamp))
         },
         Route(
             .get, "/v1/accounts/{account}/balances/{unit}", "getBalance", "accounts",
@@ -166,10 +164,9 @@ extension Gateway {
                 }
                 return items
             }
-            let items = Array(page.value.prefix(limit))
             call.answer(
                 Form.unitView.page(),
-                Page(items, next: page.value.count > limit ? items.last?.program.unit.description : nil, page.stamp))
+                Page(page.value, limit: limit, cursor: { $0.program.unit.description }, page.stamp))
         },
         Route(
             .get, "/v1/units/{unit}", "getUnit", "units",

@@ -18,9 +18,9 @@ extension Gateway {
             let found = try call.chain.read { (tables) throws(StorageError) in
                 try tables.organisations(after: after, max: limit + 1).map { OrganisationView($0) }
             }
-            let items = Array(found.value.prefix(limit))
-            let next = found.value.count > limit ? items.last.map { String($0.terms.id.number) } : nil
-            call.answer(Form.organisationView.page(), Page(items, next: next, found.stamp))
+            call.answer(
+                Form.organisationView.page(),
+                Page(found.value, limit: limit, cursor: { String($0.terms.id.number) }, found.stamp))
         },
         Route(
             .get, "/v1/organisations/{organisation}", "getOrganisation", "organisations", "A member organisation.",
@@ -44,9 +44,8 @@ extension Gateway {
             let found = try call.chain.read { (tables) throws(StorageError) in
                 try tables.proposals(after: after, max: limit + 1).map { ProposalView(id: $0.id, $0.proposal) }
             }
-            let items = Array(found.value.prefix(limit))
-            let next = found.value.count > limit ? items.last?.id.description : nil
-            call.answer(Form.proposalView.page(), Page(items, next: next, found.stamp))
+            call.answer(
+                Form.proposalView.page(), Page(found.value, limit: limit, cursor: { $0.id.description }, found.stamp))
         },
         Route(
             .get, "/v1/proposals/{proposal}", "getProposal", "organisations",

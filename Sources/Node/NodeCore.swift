@@ -36,8 +36,8 @@ public struct NodeCore: Sendable {
         }
     }
 
-    /// Heights beyond the newest certified one that are executed and voted on.
-    public static let uncertifiedMax: UInt64 = 8
+    /// Heights beyond the newest certified one that are executed and voted on: as many as one certificate makes final.
+    public static let uncertifiedMax = UInt64(FinalBlocks.countMax)
     /// Heights beyond the one at which the tables stand that are executed, so that a disk that falls behind holds this
     /// node back rather than fill its memory. Far below ``StateTree/versionsMax``: the tables' height stays provable.
     public static let uncommittedMax: UInt64 = 32

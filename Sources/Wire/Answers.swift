@@ -39,6 +39,14 @@ public struct Page<Item: Sendable>: Sendable {
         self.stamp = stamp
     }
 
+    /// - Parameters:
+    ///   - found: what comes next, one more than a page holds where there is more.
+    ///   - cursor: names an item as the one that the next page comes after.
+    public init(_ found: [Item], limit: Int, cursor: (Item) -> String, _ stamp: Stamp) {
+        let items = Array(found.prefix(limit))
+        self.init(items, next: found.count > limit ? items.last.map(cursor) : nil, stamp)
+    }
+
     /// Items of one page where nothing is asked for, and at most.
     public static var countDefault: Int { 50 }
     public static var countMax: Int { 500 }
