@@ -1,4 +1,5 @@
 import Chain
+import Foundation
 import Ledger
 import Node
 import Storage
@@ -54,6 +55,33 @@ struct Joining {
                         + "\(header.hash)")
             }
         }
+    }
+
+    /// Finds it at the first of several places that has it.
+    init(first sources: [Source], genesis: Genesis, height: UInt64?, checkpoint: Checkpoint?) throws {
+        var failures: [any Error] = []
+        for source in sources {
+            do {
+                self = try Joining(source, genesis: genesis, height: height, checkpoint: checkpoint)
+                return
+            } catch { failures.append(error) }
+        }
+        guard failures.count > 1 else { throw failures[0] }
+        let reasons = zip(sources, failures).map { source, failure in
+            if case .node(let client) = source { "\(client.url): \(failure)" } else { "\(failure)" }
+        }
+        throw CommandError(code: "snapshot-missing", reason: reasons.joined(separator: "; "))
+    }
+
+    /// Takes a directory away that knows nothing but this genesis, as `init` makes one. Any other stays.
+    static func makeRoom(at path: String, _ genesis: Genesis) throws {
+        guard Files.exists(path) else { return }
+        // As its only writer: nobody runs a node there.
+        let store = try RocksDBStore(directory: path, mode: .readWrite)
+        defer { store.close() }
+        let blocks = BlockStore(store)
+        guard try blocks.genesis() == genesis, try blocks.newestBlock() == 0, try blocks.height() == 0 else { return }
+        try FileManager.default.removeItem(atPath: path)
     }
 
     /// Checks everything and makes nothing of it.

@@ -3,6 +3,7 @@ import Crypto
 import JSON
 import Ledger
 import Node
+import Peers
 import StorageRocksDB
 import Terminal
 import Wallet
@@ -89,42 +90,56 @@ enum SnapshotCommands {
     private static let restore = Command(
         "restore", "begin a validator's directory with a snapshot",
         details: """
-            Makes DIR/nodes/N/db, which must not exist, from a snapshot in files or from a node that hands one out. \
-            The directory becomes a node's once everything is checked; one that is left by a failure says so, and is \
-            to be deleted. From a node it asks with the voting key in DIR/nodes/N/voting.key, as that validator or, \
-            where the genesis does not list it, as an observer.
+            Makes DIR/nodes/N/db from a snapshot in files or from a node that hands one out; where DIR has a \
+            node.json, its peers are asked in turn. What is there already must know nothing but the genesis. The \
+            directory becomes a node's once everything is checked; one that is left by a failure says so, and is to \
+            be deleted. Nodes are asked with the voting key in DIR/nodes/N/voting.key, as that validator or, where \
+            the genesis does not list it, as an observer.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory, with its genesis"),
-            .integer("validator", in: 1...1_000_000, .required, help: "whose directory is made"),
+            .integer("validator", in: 1...1_000_000, help: "whose directory is made; default: as node.json has it"),
             .path("snapshot", placeholder: "DIR", help: "the directory of snapshots"),
-            .string("node", placeholder: "URL", help: "the node that hands out a snapshot"),
+            .string("node", placeholder: "URL", help: "the node that hands out a snapshot; default: node.json's peers"),
             .path("ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the node"), height,
             checkpoint, Passphrase.option,
         ]
     ) { parsed, console in
         let directory = try ChainDirectory(parsed.requiredText("dir"), passphrase: Passphrase(parsed))
-        let id = OrganisationID(UInt32(parsed.requiredNumber("validator")))
-        let source: Joining.Source
-        switch (parsed.text("snapshot"), parsed.text("node")) {
-        case (let path?, nil): source = .files(SnapshotFiles(path: path))
-        case (nil, let url?): source = .node(try client(directory, id, url, authorities: parsed.text("ca")))
-        default:
+        let setup = NodeSetup.exists(in: directory.path) ? try NodeSetup(directory) : nil
+        guard let id = parsed.number("validator").map({ OrganisationID(UInt32($0)) }) ?? setup?.file.organisation else {
             throw CommandError(
-                code: "either", field: "--snapshot", reason: "give a directory of snapshots, or a node", exit: .usage)
+                code: "missing", field: "--validator", reason: "say whose directory is made", exit: .usage)
         }
-        defer { if case .node(let client) = source { client.stop() } }
+        let sources = try sources(parsed, directory, id, setup?.peers ?? [])
+        defer { for case .node(let client) in sources { client.stop() } }
         let joining = try Joining(
-            source, genesis: directory.genesis, height: wantedHeight(parsed), checkpoint: try trusted(parsed))
+            first: sources, genesis: directory.genesis, height: wantedHeight(parsed), checkpoint: try trusted(parsed))
         let path = ChainDirectory.storePath(directory.path, id)
         for parent in [directory.path + "/nodes", directory.path + "/nodes/\(id.number)"] {
             try Files.makeDirectory(parent)
         }
+        try Joining.makeRoom(at: path, directory.genesis)
         let bar = ProgressBar(console, "restore:", unit: "chunks", total: joining.manifest.chunks.count)
         try joining.restore(to: path) { done, _ in bar.set(done) }
         bar.finish()
         console.answer(json(joining.manifest), text: "Made \(path): \(text(joining.manifest)).")
         return .ok
+    }
+
+    /// Where a snapshot may be had, in the order in which to ask.
+    private static func sources(
+        _ parsed: Parsed, _ directory: ChainDirectory, _ id: OrganisationID, _ peers: [PeerConfiguration]
+    ) throws -> [Joining.Source] {
+        switch (parsed.text("snapshot"), parsed.text("node")) {
+        case (let path?, nil): return [.files(SnapshotFiles(path: path))]
+        case (nil, let url?): return [.node(try client(directory, id, url, authorities: parsed.text("ca")))]
+        case (nil, nil) where !peers.isEmpty:
+            return try peers.map { .node(try client(directory, id, $0.url, authorities: $0.authorities)) }
+        default:
+            throw CommandError(
+                code: "either", field: "--snapshot", reason: "give a directory of snapshots, or a node", exit: .usage)
+        }
     }
 
     private static func client(

@@ -130,6 +130,23 @@ import Testing
         }
     }
 
+    /// What `init` makes knows nothing yet, and gives way; a directory that somebody's node runs in does not.
+    @Test func anEmptyDirectoryGivesWay() throws {
+        try withSnapshot { shelf in
+            try shelf.remove(4)
+            let genesis = try Genesis(
+                canonicalBytes: [UInt8](Data(contentsOf: URL(fileURLWithPath: shelf.chain + "/genesis"))))
+            try ChainDirectory.makeStore(shelf.chain, OrganisationID(4), genesis)
+            let running = try RocksDBStore(directory: shelf.path(4), mode: .readWrite)
+            #expect(shelf.restore(4, "--snapshot", shelf.snapshots).error["code"].text == "storage-locked")
+            running.close()
+            let made = shelf.restore(4, "--snapshot", shelf.snapshots)
+            try #require(made.code == 0, "\(made.errors)")
+            #expect(pay(shelf.chain).code == 0)
+            #expect(shelf.restore(4, "--snapshot", shelf.snapshots).error["code"].text == "storage-exists")
+        }
+    }
+
     /// From a running node, by the voting key; then that node is the one that answers.
     @Test func aValidatorBeginsWithWhatANodeHandsOut() throws {
         try withSnapshot { shelf in
