@@ -125,8 +125,9 @@ var targets: [Target] = [
     tests(
         "OrderingTests",
         [
-            "Canonical", "Chain", "Concurrency", "Crypto", "Ledger", "Storage", "Ordering", "OrderingEtcd", "Node",
-            "Simulation", "HTTPClient", "JSON", "Wallet", "Wire", "EtcdKit", "ServerKit", "lianfen",
+            "Canonical", "Chain", "Concurrency", "Crypto", "Ledger", "Storage", "StorageRocksDB", "Ordering",
+            "OrderingEtcd", "Node", "Simulation", "HTTPClient", "JSON", "Wallet", "Wire", "EtcdKit", "ServerKit",
+            "lianfen",
         ]),
     tests(
         "PeersTests",

@@ -171,7 +171,10 @@ public struct SubRoots: Sendable, Equatable, Canonical {
     public var stateRoot: Digest { SHA256.hash(.stateRoot, canonicalBytes) }
 
     /// Root of a table; zero where it is empty.
-    public subscript(table: Table) -> Digest { roots.first { $0.name == table.rawValue }?.root ?? .zero }
+    public subscript(table: Table) -> Digest { self[named: table.rawValue] }
+
+    /// Root of a table that this program need not know; zero where there is none of that name.
+    public subscript(named name: String) -> Digest { roots.first { $0.name == name }?.root ?? .zero }
 
     /// The first name whose root differs, to say in which room two nodes came apart.
     public func firstDifference(from other: SubRoots) -> String? {

@@ -148,7 +148,8 @@ struct ChainDirectory {
             return CommandError(
                 code: "storage-\(error.code.rawValue)", field: error.place, reason: error.reason, exit: .environment)
         }
-        return CommandError(code: "halted", reason: "\(halt)", exit: .environment)
+        let reason = halt.chinese.map { "\(halt). \($0)" } ?? "\(halt)"
+        return CommandError(code: "halted", reason: reason, exit: .environment)
     }
 
     /// The tables of the first validator here, only to read, also beside a running node.

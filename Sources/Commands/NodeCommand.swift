@@ -74,7 +74,7 @@ enum NodeCommand {
                 return try show(
                     consortium.first, network: { nil },
                     failure: {
-                        consortium.halted.first.map(ChainDirectory.explain)
+                        consortium.settledHalt.map(ChainDirectory.explain)
                     })
             }
         }

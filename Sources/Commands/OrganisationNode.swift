@@ -22,7 +22,7 @@ final class OrganisationNode {
     private let peers: Peers
     private let log: EtcdLog?
     private let signatures: SignaturePool
-    private let halts: Locked<[Halt]>
+    private let halts: Halts
     private let checkpointFailure: Locked<CommandError?>
 
     /// Opens the directory, waits for the order as long as it takes, and starts the node.
@@ -98,7 +98,7 @@ final class OrganisationNode {
                 reason: "\(reason); nothing it signs would count")
         }
         signatures = SignaturePool(genesis: directory.genesisHash)
-        let halts = Locked<[Halt]>([])
+        let halts = Halts()
         self.halts = halts
         let checkpointFailure = Locked<CommandError?>(nil)
         self.checkpointFailure = checkpointFailure
@@ -107,7 +107,8 @@ final class OrganisationNode {
         surroundings.send = { peers.send($0) }
         surroundings.fetch = { peers.certificate(above: $0) }
         surroundings.finals = { peers.finals(above: $0) }
-        surroundings.halted = { halt in halts.withLock { $0.append(halt) } }
+        surroundings.difference = { peers.difference($0) }
+        surroundings.halted = { halts.note($0) }
         surroundings.crashPoint = try CrashHook.fromEnvironment()
         surroundings.certified = { block in
             if let checkpoint, let failure = Self.failure(checkpoint, block.block.header) {
@@ -138,9 +139,9 @@ final class OrganisationNode {
         signatures.stop()
     }
 
-    /// Why the node cannot go on, where it cannot.
+    /// Why the node cannot go on, where it cannot, as soon as there is nothing more to be learnt of it.
     var failure: CommandError? {
-        checkpointFailure.withLock { $0 } ?? halts.withLock { $0.first }.map(ChainDirectory.explain)
+        checkpointFailure.withLock { $0 } ?? halts.settled.map(ChainDirectory.explain)
     }
 
     var standing: NetworkStanding { standings() }

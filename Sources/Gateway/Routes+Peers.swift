@@ -57,6 +57,22 @@ extension Gateway {
             }
             call.answer(bytes: FinalBlocksList(finals.value).canonicalBytes, finals.stamp)
         },
+        Route(
+            .get, "/v1/blocks/{height}/sub-roots", "getSubRoots", "peers",
+            "The roots of all tables at a certified height, as canonical bytes whose digest is the header's state "
+                + "root: with them a node that came apart finds the table. For validators and observers, by their key.",
+            access: .token, parameters: [.path("height", .number64, "A certified height.")],
+            answers: [Route.Answer(status: 200, about: "Names and roots, in ascending order.", content: .bytes)],
+            problems: [403, 404]
+        ) { call in
+            try call.requireWholeBlocks()
+            let height = try call.path("height", .number64)
+            let found = try call.chain.readBlocks { (head, tables) throws(StorageError) in
+                height <= head ? try tables.roots(height) : nil
+            }
+            guard let roots = found.value else { throw Problem(.heightNotFound, field: "height") }
+            call.answer(bytes: roots.canonicalBytes, found.stamp)
+        },
     ]
 }
 

@@ -26,7 +26,7 @@ public final class Consortium: Sendable {
     public let runners: [NodeRunner]
     private let signatures: SignaturePool
     private let log: InProcessLog
-    private let halts: Locked<[Halt]>
+    private let halts: Halts
 
     /// Opens every member's directory and starts the nodes.
     /// - Parameters:
@@ -61,7 +61,7 @@ public final class Consortium: Sendable {
         }
         let signatures = SignaturePool(genesis: genesis.hash)
         self.signatures = signatures
-        let halts = Locked<[Halt]>([])
+        let halts = Halts()
         self.halts = halts
         let peers = Peers()
         runners = stores.indices.map { index in
@@ -75,13 +75,16 @@ public final class Consortium: Sendable {
                 }
                 return nil
             }
-            surroundings.block = { height in
+            surroundings.difference = { divergence in
                 for (other, store) in stores.enumerated() where other != index {
-                    if let found = (try? store.block(certifiedAt: height)) ?? nil { return found }
+                    guard let there = (try? store.block(certifiedAt: divergence.header.height)) ?? nil else { continue }
+                    let difference = divergence.difference(
+                        from: there.header, roots: there.roots, shownBy: members[other].organisation)
+                    if let difference { return difference }
                 }
                 return nil
             }
-            surroundings.halted = { halt in halts.withLock { $0.append(halt) } }
+            surroundings.halted = { halts.note($0) }
             surroundings.crashPoint = crashPoint
             surroundings.certified = { block in
                 if index == 0 { certified(block) }
@@ -101,7 +104,10 @@ public final class Consortium: Sendable {
     public var entriesInMemory: Int { log.recentCount }
 
     /// Why members stopped, where they did.
-    public var halted: [Halt] { halts.withLock { $0 } }
+    public var halted: [Halt] { halts.all }
+
+    /// Why the first of them stopped, once there is nothing more to be learnt of it.
+    public var settledHalt: Halt? { halts.settled }
 
     /// Stops all members and closes their directories.
     public func stop() {

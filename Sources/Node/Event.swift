@@ -31,7 +31,7 @@ public enum Event: Sendable {
     /// Asks for a proof of a holding at the newest committed height.
     case prove(account: AccountID, unit: UnitCode, request: UInt64)
     /// Where this node and the others came apart, after ``Effect/compare(_:)``.
-    case differs(part: String)
+    case differs(Divergence.Difference)
     /// The directory failed.
     case failed(StorageError)
     /// Time has passed.
@@ -58,7 +58,7 @@ public enum Effect: Sendable {
     /// ``Event/finals(_:)`` in any case: the order begins higher up, and until then nothing else is read.
     case fetchFinals(above: UInt64)
     /// Ask peers for the certified header of this height and its sub-roots, until one has them, and say
-    /// ``Event/differs(part:)``.
+    /// ``Event/differs(_:)``. What they answer is believed only where it is what was certified.
     case compare(Divergence)
     case answer(request: UInt64, Answer)
     /// A block is final and stands in the tables.
@@ -118,9 +118,8 @@ public struct CertifiedBlock: Sendable {
 
 /// Why a node stopped. It keeps its directory as it is.
 public enum Halt: Sendable, Equatable, CustomStringConvertible {
-    /// A quorum certified another header; `part` is the table, or the member of the header, in which they come apart,
-    /// once a peer has said enough to tell.
-    case diverged(height: UInt64, own: Digest, certified: Digest, part: String? = nil)
+    /// A quorum certified another header; `difference` is where they come apart, once a peer has shown enough to tell.
+    case diverged(height: UInt64, own: Digest, certified: Digest, difference: Divergence.Difference? = nil)
     /// The order shows other bytes at a position that was executed.
     case logDiffers(position: UInt64)
     /// The order's head lies below a position that was executed.
@@ -132,9 +131,9 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .diverged(let height, let own, let certified, let part):
+        case .diverged(let height, let own, let certified, let difference):
             "at height \(height) this node computed header \(own) and a quorum certified \(certified); "
-                + (part.map { "they come apart in \($0)" } ?? "peers are asked in which table they come apart")
+                + (difference.map(Self.explanation) ?? "no peer has shown yet in which table they come apart")
                 + "; run an audit of this directory, then let it join afresh"
         case .logDiffers(let position):
             "the order shows other bytes at position \(position) than were executed here; \(Self.lost)"
@@ -144,6 +143,31 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
         case .rulesVersion(let version): "the chain's rules have version \(version), which this program does not know"
         case .storage(let error): "\(error)"
         }
+    }
+
+    private static func explanation(_ difference: Divergence.Difference) -> String {
+        guard let roots = difference.roots else {
+            return "they come apart in \(difference.part) of the header, as the node of \(difference.peer) shows"
+        }
+        return "they come apart in the table \(difference.part), whose sub-root is \(roots.own) here and "
+            + "\(roots.certified) as the node of \(difference.peer) shows"
+    }
+
+    /// The same in Chinese, where members have to tell each other of it.
+    public var chinese: String? {
+        guard case .diverged(let height, let own, let certified, let difference) = self else { return nil }
+        let apart =
+            switch difference {
+            case .some(let difference):
+                switch difference.roots {
+                case .some(let roots):
+                    "分歧在表 \(difference.part)：本节点的子根为 \(roots.own)，组织 \(difference.peer.number) 的节点出示的为 "
+                        + "\(roots.certified)"
+                case nil: "分歧在区块头的 \(difference.part)，由组织 \(difference.peer.number) 的节点出示"
+                }
+            case nil: "尚无其他节点出示分歧在哪个表"
+            }
+        return "在高度 \(height)，本节点算出的区块头为 \(own)，法定数认证的为 \(certified)；\(apart)。请审计本目录，再重新加入。"
     }
 
     private static let lost =

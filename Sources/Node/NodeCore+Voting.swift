@@ -121,9 +121,9 @@ extension NodeCore {
     }
 
     /// A peer has said enough to tell where this node and the others came apart.
-    mutating func explain(_ part: String) {
+    mutating func explain(_ difference: Divergence.Difference) {
         guard case .diverged(let height, let own, let certified, nil)? = halted else { return }
-        let reason = Halt.diverged(height: height, own: own, certified: certified, part: part)
+        let reason = Halt.diverged(height: height, own: own, certified: certified, difference: difference)
         halted = reason
         effects.append(.halt(reason))
     }

@@ -250,7 +250,7 @@ public struct NodeCore: Sendable {
             switch event {
             case .submit(_, let request), .promise(_, let request), .prove(_, _, let request):
                 effects.append(.answer(request: request, .refused(.halted)))
-            case .differs(let part): explain(part)
+            case .differs(let difference): explain(difference)
             default: break
             }
             return

@@ -19,8 +19,8 @@ public final class NodeRunner: Sendable {
         public var fetch: @Sendable (_ above: UInt64) -> Certificate? = { _ in nil }
         /// A peer's final blocks above a height; none where no peer answers.
         public var finals: @Sendable (_ above: UInt64) -> [FinalBlocks] = { _ in [] }
-        /// A peer's certified header of a height and its sub-roots.
-        public var block: @Sendable (_ height: UInt64) -> (header: Header, roots: SubRoots)? = { _ in nil }
+        /// Where this node and the others came apart, as a peer shows it; nil where none can yet.
+        public var difference: @Sendable (Divergence) -> Divergence.Difference? = { _ in nil }
         /// Told of every block that is final and stands in the tables, in order.
         public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
         public var halted: @Sendable (Halt) -> Void = { _ in }
@@ -301,10 +301,8 @@ public final class NodeRunner: Sendable {
                 case .compare(let divergence): open = divergence
                 }
             }
-            if let divergence = open, let there = surroundings.block(divergence.header.height),
-                let part = divergence.part(other: there.header, otherRoots: there.roots)
-            {
-                events.insist(.differs(part: part))
+            if let divergence = open, let difference = surroundings.difference(divergence) {
+                events.insist(.differs(difference))
                 open = nil
             }
         }

@@ -144,18 +144,28 @@ final class Peer: Sendable {
 
     /// Its final blocks above a height; none where it has none, or failed.
     func finals(above height: UInt64) -> [FinalBlocks] {
+        reading { (client) throws(NodeClientError) in try client.finals(above: height) } ?? []
+    }
+
+    /// Its header of a height and its tables' sub-roots there; nil where it does not stand so high yet, or failed.
+    func subRoots(at height: UInt64) -> (header: Header, roots: SubRoots)? {
+        reading { (client) throws(NodeClientError) in try client.subRoots(at: height) } ?? nil
+    }
+
+    /// Asks for what is only for validators and observers: as the one of them that it last took this node for.
+    private func reading<Value>(
+        _ body: (NodeClient) throws(NodeClientError) -> NodeClient.FromPeer<Value>
+    ) -> Value? {
         asking { () throws(NodeClientError) in
             let isObserving = state.withLock { $0.isObserving }
-            do throws(NodeClientError) {
-                return try (isObserving ? observing : client).finals(above: height)
-            } catch {
+            do throws(NodeClientError) { return try body(isObserving ? observing : client) } catch {
                 // A key may become a validator's, or cease to be one's, at any height.
                 guard error.code == Self.keyNotValid else { throw error }
-                let answer = try (isObserving ? client : observing).finals(above: height)
+                let answer = try body(isObserving ? client : observing)
                 state.withLock { $0.isObserving = !isObserving }
                 return answer
             }
-        } ?? []
+        }
     }
 
     private static let keyNotValid = NodeClientError.Code(rawValue: "key-not-valid")

@@ -120,6 +120,21 @@ public final class Peers: Sendable {
         return []
     }
 
+    /// Where this node came apart from what was certified, as the first shows it who has the height. Whoever shows
+    /// something else is named; nil where nobody can tell yet.
+    public func difference(_ divergence: Divergence) -> Divergence.Difference? {
+        let height = divergence.header.height
+        for peer in inTurn() {
+            guard let (header, roots) = peer.subRoots(at: height) else { continue }
+            let shown = divergence.difference(from: header, roots: roots, shownBy: peer.configuration.organisation)
+            if let shown { return shown }
+            peer.blame(
+                "what it shows of height \(height) is not what a quorum certified there. To do: tell that "
+                    + "organisation, whose node is broken or lies; the others are asked")
+        }
+        return nil
+    }
+
     /// Those who may be asked now, beginning with another one each time.
     private func inTurn() -> [Peer] {
         let (peers, turn) = state.withLock { state in

@@ -187,7 +187,7 @@ extension Event {
         case .certificate(let certificate): "certificate \(certificate.height)"
         case .finals(let finals): "finals \(finals.first?.headers.first?.height ?? 0)+\(finals.count)"
         case .prove(_, _, let request): "prove \(request)"
-        case .differs(let part): "differs in \(part)"
+        case .differs(let difference): "differs in \(difference.part)"
         case .failed(let error): "failed \(error.code)"
         case .tick: "tick"
         }

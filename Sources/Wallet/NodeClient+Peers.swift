@@ -26,11 +26,33 @@ extension NodeClient {
 
     /// The first certificate above a height; nil where the node has none. It is not checked here.
     public func certificate(above height: UInt64) throws(NodeClientError) -> FromPeer<Certificate?> {
-        do throws(NodeClientError) {
+        try found(orAt: height) { () throws(NodeClientError) in
             let (certificate, stands): (Certificate, UInt64) = try ask(
                 "/v1/blocks/\(height + 1)/certificate", token: false, "certificate", within: Self.shortMilliseconds)
             return FromPeer(value: certificate, height: stands)
-        } catch {
+        }
+    }
+
+    /// The header of a height and its tables' sub-roots; nil where the node does not stand so high. Needs the identity
+    /// of a validator or an observer. They are not checked here.
+    public func subRoots(
+        at height: UInt64
+    ) throws(NodeClientError) -> FromPeer<(header: Header, roots: SubRoots)?> {
+        try found(orAt: 0) { () throws(NodeClientError) in
+            let (header, _): (Header, UInt64) = try ask(
+                "/v1/blocks/\(height)/header", token: false, "header", within: Self.shortMilliseconds)
+            let (roots, stands): (SubRoots, UInt64) = try ask(
+                "/v1/blocks/\(height)/sub-roots", token: true, "sub-roots", within: Self.shortMilliseconds)
+            return FromPeer(value: (header, roots), height: stands)
+        }
+    }
+
+    /// What a node has, or nothing where it says that it has not come so far.
+    /// - Parameter height: at which it is then known to stand.
+    private func found<Value>(
+        orAt height: UInt64, _ body: () throws(NodeClientError) -> FromPeer<Value?>
+    ) throws(NodeClientError) -> FromPeer<Value?> {
+        do throws(NodeClientError) { return try body() } catch {
             guard error.status == 404 else { throw error }
             return FromPeer(value: nil, height: height)
         }

@@ -183,7 +183,8 @@ def choose_token(case, chance, is_first):
         return
     parameters, path = case.path_parameters or {}, case.operation.path
     token = None
-    if path.endswith("/entry") or path.startswith("/v1/snapshots") or path in ("/v1/votes", "/v1/finals"):
+    owned = path.endswith(("/entry", "/sub-roots")) or path.startswith("/v1/snapshots")
+    if owned or path in ("/v1/votes", "/v1/finals"):
         token = WORLD.token_of_validator()
     elif is_first or chance.random() < 0.8:
         if parameters.get("account") in dict(WORLD.actors):

@@ -113,6 +113,30 @@ import Wire
         }
     }
 
+    @Test func subRootsGiveTheStateRoot() async throws {
+        try await Mall.with { mall in
+            try mall.publish()
+            let octets = [("Accept", "application/octet-stream")]
+            for (principal, key) in [
+                (Principal.validator(Self.first), mall.voting[0]), (.observer(mall.observer.publicKey), mall.observer),
+            ] {
+                let token = try mall.token(principal, key)
+                for height in 0...1 {
+                    let bytes = try mall.get("/v1/blocks/\(height)/header", headers: octets).response.body
+                    let reply = try mall.get("/v1/blocks/\(height)/sub-roots", token: token)
+                    let roots = try SubRoots(canonicalBytes: reply.response.body)
+                    #expect(try roots.stateRoot == Header(canonicalBytes: bytes).state)
+                    #expect(reply.response.header("Lianfen-Height") != nil)
+                }
+                let beyond = try mall.get("/v1/blocks/999999999/sub-roots", token: token)
+                #expect(beyond.status == 404 && beyond.code == "height-not-found")
+            }
+            #expect(try mall.get("/v1/blocks/1/sub-roots").code == "token-missing")
+            let issuer = try mall.token(.organisation(Self.first), mall.issuing[0])
+            #expect(try mall.get("/v1/blocks/1/sub-roots", token: issuer).code == "not-yours")
+        }
+    }
+
     /// Who is an observer may change while the node runs.
     @Test func observersComeAndGo() async throws {
         try await Mall.with { mall in

@@ -32,14 +32,22 @@ import Testing
         let request = stage.submit(stage.earning(2), to: 0)
         #expect(stage.receipt(request, at: 0)?.receipt.result == .done)
         stage.pass(3_000)
-        guard case .diverged(let height, let own, let certified, let part)? = stage.members[3].halted else {
+        guard case .diverged(let height, let own, let certified, let difference)? = stage.members[3].halted else {
             Issue.record("it goes on: \(stage.status(3))")
             return
         }
         #expect(height == stage.log.head && own != certified)
         #expect(try certified == stage.header(height, at: 0)?.hash)
-        #expect(part == "units")
-        #expect("\(stage.members[3].halted!)".contains("they come apart in units"))
+        let found = try #require(difference)
+        #expect(found.part == "units" && found.peer == stage.cast.organisation(0))
+        let here = try #require(found.roots)
+        #expect(try here.certified == BlockStore(stage.members[0].disk).roots(height)?[.units])
+        #expect(here.own != here.certified)
+        let halted = try #require(stage.members[3].halted)
+        for words in ["\(halted)", try #require(halted.chinese)] {
+            for what in ["\(height)", "units", "\(here.own)", "\(here.certified)"] { #expect(words.contains(what)) }
+        }
+        #expect("\(halted)".contains("as the node of organisation 1 shows"))
         #expect(stage.status(3).halted == stage.members[3].halted)
         // It takes nothing up any more.
         let late = stage.submit(stage.earning(3), to: 3)
@@ -48,8 +56,31 @@ import Testing
         let block = try #require(try BlockStore(stage.members[0].disk).block(certifiedAt: height))
         let earlier = try #require(try BlockStore(stage.members[0].disk).block(certifiedAt: height - 1))
         let divergence = Divergence(header: earlier.header, roots: earlier.roots, certified: certified)
-        #expect(divergence.part(other: earlier.header, otherRoots: earlier.roots) == nil)
-        #expect(divergence.part(other: block.header, otherRoots: earlier.roots) == nil)
-        #expect(divergence.part(other: block.header, otherRoots: block.roots) == "parent")
+        let peer = stage.cast.organisation(0)
+        #expect(divergence.difference(from: earlier.header, roots: earlier.roots, shownBy: peer) == nil)
+        #expect(divergence.difference(from: block.header, roots: earlier.roots, shownBy: peer) == nil)
+        let entry = divergence.difference(from: block.header, roots: block.roots, shownBy: peer)
+        #expect(entry == Divergence.Difference(part: "entry", roots: nil, peer: peer))
+    }
+
+    /// A process ends with the explained reason; with the bare one where nobody explains it in time.
+    @Test func aReasonSettlesWhenItIsExplainedOrNobodyDoesIt() {
+        let bare = Halt.diverged(height: 7, own: .zero, certified: SHA256.hash(.header, []))
+        let difference = Divergence.Difference(part: "time", roots: nil, peer: OrganisationID(2))
+        let full = Halt.diverged(
+            height: 7, own: .zero, certified: SHA256.hash(.header, []), difference: difference)
+        let patient = Halts(patience: .seconds(86_400))
+        #expect(patient.settled == nil && patient.all == [])
+        patient.note(bare)
+        #expect(patient.settled == nil && patient.all == [bare])
+        patient.note(.rulesVersion(9))
+        patient.note(full)
+        #expect(patient.settled == full && patient.all == [full, .rulesVersion(9)])
+        let impatient = Halts(patience: .zero)
+        impatient.note(bare)
+        #expect(impatient.settled == bare)
+        let other = Halts(patience: .seconds(86_400))
+        other.note(.rulesVersion(9))
+        #expect(other.settled == .rulesVersion(9))
     }
 }

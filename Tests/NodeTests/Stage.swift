@@ -198,9 +198,10 @@ final class Stage {
                 for other in members.indices where other != index {
                     guard
                         let there = try? BlockStore(members[other].disk).block(certifiedAt: divergence.header.height),
-                        let part = divergence.part(other: there.header, otherRoots: there.roots)
+                        let difference = divergence.difference(
+                            from: there.header, roots: there.roots, shownBy: cast.organisation(other))
                     else { continue }
-                    post(.differs(part: part), to: index)
+                    post(.differs(difference), to: index)
                     break
                 }
             case .answer(let request, let answer): member.answers[request] = answer

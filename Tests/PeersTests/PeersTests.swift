@@ -169,6 +169,56 @@ import Testing
         }
     }
 
+    /// Where a node came apart, as peers show it: whoever shows roots that do not give the certified header's state
+    /// root, or another header, explains nothing, is named, and the next one is asked.
+    @Test func onlyWhatWasCertifiedExplainsADivergence() throws {
+        let liar: @Sendable (ServedRequest, Reply) -> Reply = { request, reply in
+            guard request.path.hasSuffix("/sub-roots"), case .bytes(200, let headers, let body) = reply,
+                let roots = try? SubRoots(canonicalBytes: body).roots
+            else { return reply }
+            let forged = roots.map { SubRoot(name: $0.name, root: $0.name == "programs" ? .zero : $0.root) }
+            return .bytes(200, headers: headers, SubRoots(forged).canonicalBytes)
+        }
+        try Self.with(after: liar) { here in
+            let blocks = here.consortium.first.blocks
+            let (header, roots) = try #require(try blocks.block(certifiedAt: 1))
+            let forged = SubRoot(name: "accounts", root: SHA256.hash(.row, []))
+            let own = SubRoots([forged] + roots.roots.filter { $0.name != "accounts" })
+            let divergence = Divergence(
+                header: Header(
+                    height: 1, parent: header.parent, entry: header.entry, transactions: header.transactions,
+                    receipts: header.receipts, state: own.stateRoot, validators: header.validators,
+                    nextValidators: header.nextValidators, rulesVersion: header.rulesVersion, time: header.time,
+                    certificate: header.certificate), roots: own, certified: header.hash)
+            // Whose node says the same, without the lie.
+            let honest = try LedgerServer(here.consortium, BlockRelay())
+            defer { honest.stop() }
+            let later = Divergence(
+                header: divergence.header, roots: own, certified: try #require(try blocks.header(2)).hash)
+            try here.peers.set([Self.peer(1, honest.url)])
+            #expect(here.peers.difference(later) == nil)
+            #expect(here.standing(1)?.failure?.contains("of height 1 is not what a quorum certified") == true)
+            try here.peers.set([])
+            try here.peers.set([Self.peer(1, here.server.url)])
+            #expect(here.peers.difference(divergence) == nil)
+            let failure = try #require(here.standing(1)?.failure)
+            #expect(failure.contains("organisation 1 at \(here.server.url): what it shows of height 1"))
+            try here.peers.set([])
+            try here.peers.set([Self.peer(1, honest.url)])
+            let difference = try #require(here.peers.difference(divergence))
+            #expect(difference.part == "accounts" && difference.peer == OrganisationID(1))
+            #expect(difference.roots == .init(own: forged.root, certified: roots[named: "accounts"]))
+            // Who does not stand so high yet has not lied.
+            let ahead = Divergence(
+                header: Header(
+                    height: UInt64(1) << 40, parent: .zero, entry: .zero, transactions: .zero, receipts: .zero,
+                    state: .zero, validators: .zero, nextValidators: .zero, rulesVersion: 1, time: 1,
+                    certificate: .zero), roots: own, certified: header.hash)
+            #expect(here.peers.difference(ahead) == nil)
+            #expect(here.standing(1)?.failure == nil)
+        }
+    }
+
     /// Bounded, the newest kept, none twice.
     @Test func votesWaitWithinABound() throws {
         try Self.with { here in
