@@ -16,7 +16,9 @@ extension InitCommand {
         let nodes: [String]
         /// Files that each directory gets a copy of, by the names under which it finds them.
         let copies: [(name: String, file: String)]
-        let etcdUser: String?
+        /// Who each of the nodes is to the cluster, with the file of its password: in the order of the validators, or
+        /// one for all.
+        let etcdUsers: [(name: String, passwordFile: String?)]
 
         static let options: [Option] = [
             .string(
@@ -25,8 +27,12 @@ extension InitCommand {
             .path("etcd-ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for its members"),
             .path("etcd-certificate", placeholder: "FILE", help: "PEM file of the nodes' certificate for it"),
             .path("etcd-key", placeholder: "FILE", help: "PEM file of that certificate's key"),
-            .string("etcd-user", placeholder: "NAME", help: "who the nodes are to it; with --etcd-password-file"),
-            .path("etcd-password-file", placeholder: "FILE", help: "a file whose first line is the password"),
+            .string(
+                "etcd-user", placeholder: "NAME", .repeated,
+                help: "who the nodes are to it, one for each in order or one for all; with --etcd-password-file"),
+            .path(
+                "etcd-password-file", placeholder: "FILE", .repeated,
+                help: "a file whose first line is the password, one for each --etcd-user"),
             .string(
                 "node-url", placeholder: "URL", .repeated,
                 help: "where the validators' nodes will be, one for each, in their order; default: "
@@ -61,24 +67,51 @@ extension InitCommand {
                         + "in their order, or none", exit: .usage)
             }
             nodes = urls.isEmpty ? (0..<validators).map { "http://127.0.0.1:\(Self.portDefault + $0)" } : urls
-            etcdUser = parsed.text("etcd-user")
+            let (users, files) = (parsed.texts("etcd-user"), parsed.texts("etcd-password-file"))
+            let nodeCount = follows ? 1 : validators
+            guard users.count <= 1 || users.count == nodeCount else {
+                throw CommandError(
+                    code: "etcd-users", field: "--etcd-user",
+                    reason:
+                        "\(users.count) are given for \(Counted.text(nodeCount, "node")); give one for each, in their "
+                        + "order, or one for all", exit: .usage)
+            }
+            guard files.isEmpty || files.count == users.count else {
+                throw CommandError(
+                    code: "etcd-users", field: "--etcd-password-file",
+                    reason: "\(files.count) are given for \(Counted.text(users.count, "user")); give one for each "
+                        + "--etcd-user", exit: .usage)
+            }
+            etcdUsers = users.enumerated().map { ($1, files.isEmpty ? nil : files[$0]) }
             copies = [
                 ("ca", "nodes-ca.pem"), ("etcd-ca", "etcd-ca.pem"), ("etcd-certificate", "etcd-client.pem"),
-                ("etcd-key", "etcd-client.key"), ("etcd-password-file", "etcd.password"),
+                ("etcd-key", "etcd-client.key"),
             ].compactMap { option, name in parsed.text(option).map { (name, $0) } }
         }
 
         private func copied(_ name: String) -> String? { copies.contains { $0.name == name } ? name : nil }
 
+        private static let passwordFile = "etcd.password"
+
+        /// Who an organisation's node is to the cluster.
+        private func user(
+            _ organisation: OrganisationID, in genesis: Genesis
+        ) -> (name: String, passwordFile: String?)? {
+            guard etcdUsers.count > 1 else { return etcdUsers.first }
+            return genesis.validators.firstIndex { $0.id == organisation }.map { etcdUsers[$0] }
+        }
+
         /// The setup of one organisation's node.
         func file(_ organisation: OrganisationID, in genesis: Genesis) throws -> NodeFile {
+            let user = user(organisation, in: genesis)
             let file = NodeFile(
                 organisation: organisation,
                 ordering: etcd.isEmpty
                     ? nil
                     : NodeFile.Ordering(
                         endpoints: etcd, ca: copied("etcd-ca.pem"), certificate: copied("etcd-client.pem"),
-                        key: copied("etcd-client.key"), user: etcdUser, passwordFile: copied("etcd.password")),
+                        key: copied("etcd-client.key"), user: user?.name,
+                        passwordFile: user?.passwordFile.map { _ in Self.passwordFile }),
                 peers: zip(genesis.validators, nodes).filter { $0.0.id != organisation }.map { validator, url in
                     NodeFile.Peer(organisation: validator.id, url: url, ca: copied("nodes-ca.pem"))
                 })
@@ -91,7 +124,10 @@ extension InitCommand {
 
         /// Writes the setup and the files that it names into a directory.
         func write(_ organisation: OrganisationID, in genesis: Genesis, to directory: String) throws {
-            for (name, source) in copies { try Files.write(Files.read(source), to: directory + "/" + name) }
+            let password = user(organisation, in: genesis)?.passwordFile.map { (name: Self.passwordFile, file: $0) }
+            for (name, source) in copies + [password].compactMap(\.self) {
+                try Files.write(Files.read(source), to: directory + "/" + name)
+            }
             let text = Form.nodeFile.write(try file(organisation, in: genesis)).indentedText
             try Files.write(Array(text.utf8), to: NodeSetup.path(directory))
         }

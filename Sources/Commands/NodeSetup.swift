@@ -59,6 +59,7 @@ struct NodeSetup {
             etcd.login = .init(user: user, password: String(decoding: password, as: UTF8.self))
         }
         etcd.quotaBytes = ordering.quotaBytes
+        etcd.voter = file.organisation.number
         self.etcd = etcd
     }
 }

@@ -105,6 +105,7 @@ final class OrganisationNode {
         let checkpoint = setup.file.checkpoint
         var surroundings = NodeRunner.Surroundings()
         surroundings.send = { peers.send($0) }
+        surroundings.board = log
         surroundings.fetch = { peers.certificate(above: $0) }
         surroundings.finals = { peers.finals(above: $0) }
         surroundings.difference = { peers.difference($0) }

@@ -51,6 +51,11 @@ public enum Effect: Sendable {
     /// Write this after all locks before it, then say ``Event/committed(height:)``.
     case commit(WriteBatch, height: UInt64)
     case send(Vote)
+    /// Put these votes of this node's own, which were sent already, on the ``VoteBoard``, where there is one.
+    case post([Vote])
+    /// Look there for votes of these validators on these heights, and say ``Event/vote(_:)`` for each. Nothing is lost
+    /// where that does not come about: it is asked again.
+    case look(for: [OrganisationID], heights: ClosedRange<UInt64>)
     /// Ask any peer for its first certificate above this height (``BlockStore/certificate(above:)``), and say
     /// ``Event/certificate(_:)`` if there is one. Nothing is lost where nobody answers: it is asked again.
     case fetch(above: UInt64)

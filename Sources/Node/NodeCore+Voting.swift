@@ -157,11 +157,24 @@ extension NodeCore {
     mutating func resend(_ now: UInt64) {
         guard executed > certified, now >= sentAt + Self.resendMilliseconds else { return }
         sentAt = now
-        for height in certified + 1...executed {
-            if let executed = blocks[height], executed.isLocked, let lock = executed.lock {
-                effects.append(.send(lock))
-            }
+        let own = (certified + 1...executed).compactMap { height in
+            blocks[height].flatMap { $0.isLocked ? $0.lock : nil }
         }
+        for lock in own { effects.append(.send(lock)) }
         effects.append(.fetch(above: certified))
+        useBoard(own, now)
+    }
+
+    /// Where no certificate has come for long, votes take the second way too. Not before: over HTTP a certificate takes
+    /// a small part of that time, and a put costs the cluster as much as an entry, so each validator's would make its
+    /// work for a block five times what it is among four.
+    private mutating func useBoard(_ own: [Vote], _ now: UInt64) {
+        guard let since = uncertified?.since, now >= since + Self.boardMilliseconds else { return }
+        if !own.isEmpty { effects.append(.post(own)) }
+        // Whose vote for the next height has come is reached, and sends the others.
+        let missing = executor.sets[certified + 1].validators.map(\.id).filter {
+            $0 != configuration.validator && votes.vote(of: $0, at: certified + 1) == nil
+        }
+        if !missing.isEmpty { effects.append(.look(for: missing, heights: certified + 1...executed)) }
     }
 }

@@ -50,6 +50,8 @@ public struct NodeCore: Sendable {
     static let idleMilliseconds: UInt64 = 5000
     static let idleStepMilliseconds: UInt64 = 1000
     static let resendMilliseconds: UInt64 = 1000
+    /// Without a certificate for this long, votes are put on the ``VoteBoard`` too, and looked for there.
+    static let boardMilliseconds: UInt64 = 1000
     static let logRetryMilliseconds: UInt64 = 200
     /// Wake-ups may be lost, so the order is read this long after the last time in any case.
     static let pollMilliseconds: UInt64 = 1000

@@ -1,3 +1,4 @@
+import Canonical
 public import Chain
 import Concurrency
 public import Crypto
@@ -8,7 +9,8 @@ import Storage
 /// Runs a node: owns its threads, its directory and its clock, and carries out what the core decides.
 ///
 /// Four threads: one takes events and steps the core; one writes, so that a sync never holds up execution; one talks to
-/// the order and one asks peers, whose calls may block. Signatures are checked on the process's ``SignaturePool``.
+/// the order and one asks peers, whose calls may block. Where there is a board for votes, a fifth talks to it, so that
+/// it waits for neither of them. Signatures are checked on the process's ``SignaturePool``.
 public final class NodeRunner: Sendable {
     /// What a runner is connected to.
     public struct Surroundings: Sendable {
@@ -19,6 +21,8 @@ public final class NodeRunner: Sendable {
         public var fetch: @Sendable (_ above: UInt64) -> Certificate? = { _ in nil }
         /// A peer's final blocks above a height; none where no peer answers.
         public var finals: @Sendable (_ above: UInt64) -> [FinalBlocks] = { _ in [] }
+        /// Where votes are put up beside being sent; none: nowhere.
+        public var board: (any VoteBoard)?
         /// Where this node and the others came apart, as a peer shows it; nil where none can yet.
         public var difference: @Sendable (Divergence) -> Divergence.Difference? = { _ in nil }
         /// Told of every block that is final and stands in the tables, in order.
@@ -46,6 +50,11 @@ public final class NodeRunner: Sendable {
         case compare(Divergence)
     }
 
+    private enum Posting: Sendable {
+        case post([Vote])
+        case look(for: [OrganisationID], heights: ClosedRange<UInt64>)
+    }
+
     public let blocks: BlockStore
     private let ordering: any Ordering
     private let signatures: SignaturePool
@@ -65,6 +74,9 @@ public final class NodeRunner: Sendable {
     private let writes = Mailbox<Write>(countMax: 0)
     private let orders = Mailbox<Order>(countMax: 0)
     private let asks = Mailbox<Ask>(countMax: asksMax)
+    /// Beyond it nothing is put up or looked for: the core wants both again after a while.
+    private static let postingsMax = 4
+    private let postings = Mailbox<Posting>(countMax: postingsMax)
     private let requests: Locked<Requests>
     private let shared: Locked<NodeCore.Status>
     private let threads = Locked<[WorkerThread]>([])
@@ -93,6 +105,9 @@ public final class NodeRunner: Sendable {
         // Handed over and not kept: a second reference would have the thread copy every table before its first change.
         let handedOver = Locked<NodeCore?>(core)
         ordering.onWake { [events] in events.insist(.wake) }
+        let board = surroundings.board.map { board in
+            WorkerThread("node-board") { [self] in useBoard(board) }
+        }
         let started = [
             WorkerThread("node-writer") { [self] in writeAll() },
             WorkerThread("node-order") { [self] in orderAll() },
@@ -101,7 +116,7 @@ public final class NodeRunner: Sendable {
                 if let core = handedOver.withLock({ $0.take() }) { run(core, effects) }
             },
         ]
-        threads.withLock { $0 = started }
+        threads.withLock { $0 = [board].compactMap(\.self) + started }
     }
 
     public var status: NodeCore.Status { shared.withLock { $0 } }
@@ -166,6 +181,7 @@ public final class NodeRunner: Sendable {
         writes.close()
         orders.close()
         asks.close()
+        postings.close()
         for thread in running.dropLast() { thread.join() }
         let waiting = requests.withLock { requests in
             requests.halted = true
@@ -212,6 +228,9 @@ public final class NodeRunner: Sendable {
             case .send(let vote):
                 surroundings.send(vote)
                 surroundings.crashPoint(.afterSend)
+            case .post(let votes): if surroundings.board != nil { postings.post(.post(votes)) }
+            case .look(let validators, let heights):
+                if surroundings.board != nil { postings.post(.look(for: validators, heights: heights)) }
             case .fetch(let height): asks.post(.certificate(above: height))
             case .fetchFinals(let height): asks.insist(.finals(above: height))
             case .compare(let divergence): asks.insist(.compare(divergence))
@@ -288,6 +307,28 @@ public final class NodeRunner: Sendable {
         }
     }
 
+    // MARK: The board's thread
+
+    private func useBoard(_ board: any VoteBoard) {
+        while let batch = postings.take(within: nil) {
+            for posting in batch {
+                switch posting {
+                case .post(let votes):
+                    // What keeps it from being put up, the board's own condition says.
+                    try? board.put(votes.map { PostedVote(height: $0.height, bytes: $0.canonicalBytes) })
+                case .look(let validators, let heights):
+                    for validator in validators {
+                        // Where one cannot be asked for, nobody can.
+                        guard let found = try? board.votes(of: validator.number, heights: heights) else { break }
+                        for posted in found.prefix(heights.count) {
+                            if let vote = Vote(posted, by: validator) { events.post(.vote(vote)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     // MARK: The peers' thread
 
     private func askAll() {
@@ -310,4 +351,14 @@ public final class NodeRunner: Sendable {
 
     /// Peers may need a moment to have in their tables what they certified.
     private static let compareEveryMilliseconds: UInt64 = 500
+}
+
+extension Vote {
+    /// What stands on a board, where it can be what its place says that it is. Whether it holds is still to be seen.
+    fileprivate init?(_ posted: PostedVote, by validator: OrganisationID) {
+        guard let vote = try? Vote(canonicalBytes: posted.bytes), vote.validator == validator,
+            vote.height == posted.height
+        else { return nil }
+        self = vote
+    }
 }

@@ -19,7 +19,7 @@ final class EtcdClient: Sendable {
     }
 
     /// Eight entries of the largest value that etcd takes, in Base64.
-    private static let answerBytesMax = 20 << 20
+    static let answerBytesMax = 20 << 20
 
     init(_ configuration: EtcdConfiguration) throws(EtcdError) {
         self.configuration = configuration
@@ -31,11 +31,13 @@ final class EtcdClient: Sendable {
     }
 
     /// Asks once, of the first member that can be reached. For what must not be repeated blindly.
-    func call(_ path: String, _ body: JSONValue) throws(EtcdError) -> JSONValue {
+    func call(
+        _ path: String, _ body: JSONValue, bytesMax: Int = answerBytesMax
+    ) throws(EtcdError) -> JSONValue {
         var last: EtcdError?
         // One more, for a token that is too old.
         for _ in 0...configuration.endpoints.count {
-            do throws(EtcdError) { return try callOnce(path, body) } catch {
+            do throws(EtcdError) { return try callOnce(path, body, bytesMax) } catch {
                 last = error
                 switch error.kind {
                 case .unreachable: continue
@@ -64,11 +66,11 @@ final class EtcdClient: Sendable {
 
     private static let retryMilliseconds = 20
 
-    private func callOnce(_ path: String, _ body: JSONValue) throws(EtcdError) -> JSONValue {
+    private func callOnce(_ path: String, _ body: JSONValue, _ bytesMax: Int) throws(EtcdError) -> JSONValue {
         let endpoint = state.withLock { $0.endpoint }
         let place = configuration.endpoints[endpoint]
         do throws(EtcdError) {
-            return try send(path, body, to: place, token: try token(at: place))
+            return try send(path, body, to: place, token: try token(at: place), bytesMax)
         } catch {
             // The next call goes to the next member, unless another thread has moved on already.
             if error.kind == .unreachable || error.kind == .unknown {
@@ -88,7 +90,7 @@ final class EtcdClient: Sendable {
         if let token = state.withLock({ $0.token }) { return token }
         let answer = try send(
             "/v3/auth/authenticate", ["name": .string(login.user), "password": .string(login.password)], to: place,
-            token: nil)
+            token: nil, Self.answerBytesMax)
         guard case .string(let token)? = answer["token"] else {
             throw EtcdError(.refused, "etcd gives no token for the user \(login.user)", place: place)
         }
@@ -107,16 +109,17 @@ final class EtcdClient: Sendable {
     }
 
     private func send(
-        _ path: String, _ body: JSONValue, to place: String, token: String?
+        _ path: String, _ body: JSONValue, to place: String, token: String?, _ bytesMax: Int
     ) throws(EtcdError) -> JSONValue {
+        var request = request(path, body, to: place, token: token)
+        request.bodyBytesMax = bytesMax
         let response: HTTPClientResponse
         do throws(HTTPClientError) {
-            response = try http.perform(
-                request(path, body, to: place, token: token), until: cancellation)
+            response = try http.perform(request, until: cancellation)
         } catch { throw EtcdError(error) }
         guard response.status == 200 else { throw EtcdError(response, place: place) }
         do throws(JSONError) {
-            return try JSONValue(parsing: response.body, bytesMax: Self.answerBytesMax)
+            return try JSONValue(parsing: response.body, bytesMax: bytesMax)
         } catch {
             throw EtcdError(.unknown, "etcd's answer is no JSON: \(error)", place: place)
         }

@@ -22,6 +22,8 @@ public struct EtcdConfiguration: Sendable {
     public var identity: HTTPClientConfiguration.Identity?
     /// None: the cluster asks for no user, which is for experiments alone.
     public var login: Login?
+    /// The number of the validator under which this node puts up its votes; none: it puts up none.
+    public var voter: UInt32?
     /// What the members were started with as `--quota-backend-bytes`; the interface does not tell.
     public var quotaBytes: UInt64 = 2 << 30
     /// How often a member is asked how full it is.

@@ -12,6 +12,8 @@ struct EtcdError: Error, CustomStringConvertible {
         case unauthenticated
         /// The cluster takes no more for want of space: nothing happened.
         case full
+        /// The answer is larger than the caller takes. What was asked for may have happened.
+        case oversized
         /// etcd says no: nothing happened.
         case refused
     }
@@ -33,6 +35,7 @@ struct EtcdError: Error, CustomStringConvertible {
             switch error.code {
             case .connect, .resolve, .tls: .unreachable
             case .invalidRequest: .refused
+            case .tooLarge: .oversized
             default: .unknown
             }
         self.init(kind, error.reason, place: error.place)

@@ -25,6 +25,8 @@ public final class EtcdLog: Ordering {
         /// The highest that the cluster's counter of changes was seen at.
         var revision: UInt64
         var condition = OrderingCondition()
+        /// Why votes could not be put up; nil where they could.
+        var votesComplaint: String?
     }
 
     /// The largest value that etcd takes, about: one entry never has more, whatever somebody put there.
@@ -141,6 +143,7 @@ public final class EtcdLog: Ordering {
                 .delete(from: keys.entry(0), to: keys.entry(position)),
             ])
         guard outcome.succeeded else { throw .foreign("the ring is of another epoch; nothing was deleted") }
+        trimVotes(below: position)
         // Deleting alone frees nothing.
         try asking { () throws(EtcdError) in
             do throws(EtcdError) {
@@ -154,7 +157,13 @@ public final class EtcdLog: Ordering {
 
     public func onWake(_ wake: @escaping @Sendable () -> Void) { state.withLock { $0.wakes.append(wake) } }
 
-    public var condition: OrderingCondition { state.withLock { $0.condition } }
+    public var condition: OrderingCondition {
+        state.withLock { state in
+            var condition = state.condition
+            condition.complaint = condition.complaint ?? state.votesComplaint
+            return condition
+        }
+    }
 
     // MARK: Answers
 
@@ -196,6 +205,8 @@ public final class EtcdLog: Ordering {
     }
 
     private func note(complaint: String?) { state.withLock { $0.condition.complaint = complaint } }
+
+    func note(votesComplaint: String?) { state.withLock { $0.votesComplaint = votesComplaint } }
 
     func check(epoch found: [(key: String, value: [UInt8])]) throws(OrderingError) {
         guard found.first?.value != epoch.bytes else { return }

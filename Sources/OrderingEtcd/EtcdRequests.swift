@@ -56,16 +56,18 @@ struct EtcdOutcome {
 
 extension EtcdClient {
     /// One transaction, on a quorum's newest state.
-    /// - Parameter repeats: whether it may happen twice, and so is asked again where no answer comes.
+    /// - Parameters:
+    ///   - repeats: whether it may happen twice, and so is asked again where no answer comes.
+    ///   - bytesMax: what its answer may have; ``EtcdError`` `.oversized` beyond it.
     func transact(
         _ compares: [EtcdCompare] = [], then operations: [EtcdOperation], else otherwise: [EtcdOperation] = [],
-        repeats: Bool
+        repeats: Bool, bytesMax: Int = answerBytesMax
     ) throws(EtcdError) -> EtcdOutcome {
         let body: JSONValue = [
             "compare": .array(compares.map(\.json)), "success": .array(operations.map(\.json)),
             "failure": .array(otherwise.map(\.json)),
         ]
-        let answer = try repeats ? ask("/v3/kv/txn", body) : call("/v3/kv/txn", body)
+        let answer = try repeats ? ask("/v3/kv/txn", body) : call("/v3/kv/txn", body, bytesMax: bytesMax)
         return EtcdOutcome(
             succeeded: answer["succeeded"] == .bool(true), revision: answer["header"]?["revision"]?.number64 ?? 0,
             ranges: try (answer["responses"]?.elements ?? []).map { (json) throws(EtcdError) in

@@ -57,6 +57,8 @@ public struct Faults: Sendable {
     public var garbage = true
     /// The order lets go of certified entries that not everybody has read.
     public var trims = false
+    /// Votes that nobody certifies are put up beside the order too, from where they are lost as appends and reads are.
+    public var hasBoard = false
 
     public init() {}
 
@@ -73,6 +75,7 @@ public struct Faults: Sendable {
         clockJumps = random.chance(perMille: 500)
         garbage = random.chance(perMille: 500)
         trims = random.chance(perMille: 500)
+        hasBoard = random.chance(perMille: 500)
     }
 
     public static let none: Faults = {

@@ -42,6 +42,19 @@ extension Simulator {
             try checker.note(committing: batch, height: height)
             write(.init(batch: batch, synced: false, done: .committed(height: height)), of: node)
         case .send(let vote): try send(vote, from: node)
+        case .post(let votes):
+            for vote in votes {
+                try checker.note(sent: vote, from: node.disk)
+                if scenario.faults.hasBoard, !happens(scenario.faults.lostAppends) {
+                    board[vote.validator, default: [:]][vote.height] = vote
+                }
+            }
+        case .look(let validators, let heights):
+            for validator in validators where !happens(scenario.faults.failedReads) {
+                for vote in heights.compactMap({ board[validator]?[$0] }) {
+                    schedule(.event(node: index, life: life, .vote(vote)), in: delay())
+                }
+            }
         case .fetch(let height):
             // The peer answers from its tables of the moment.
             let peer = nodes[random.below(nodes.count)]
@@ -206,6 +219,8 @@ extension Effect {
             "lock \(height)\(batch.lock.map { " \($0.header.brief)" } ?? " without vote")"
         case .commit(_, let height): "commit \(height)"
         case .send(let vote): "send \(vote.height) \(vote.header.brief)"
+        case .post(let votes): "post \(votes.map(\.height))"
+        case .look(let validators, let heights): "look for \(validators.map(\.number)) at \(heights)"
         case .fetch(let height): "fetch above \(height)"
         case .fetchFinals(let height): "fetch finals above \(height)"
         case .compare(let divergence): "compare \(divergence.header.height)"

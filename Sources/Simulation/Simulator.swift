@@ -17,6 +17,8 @@ public final class Simulator {
     var isStormy = true
     var catchUps = 0
     var log: SimulatedLog
+    /// Votes that were put up.
+    var board: [OrganisationID: [UInt64: Vote]] = [:]
     var nodes: [SimulatedNode] = []
     var checker: Checker
     var bank: Bank

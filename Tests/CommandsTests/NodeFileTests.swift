@@ -84,11 +84,36 @@ import Wire
         }
     }
 
+    /// Each node is somebody of its own to the cluster, where its organisation has a user there.
+    @Test func eachNodeHasItsOwnUser() throws {
+        try withTemporaryDirectory { root in
+            let chain = root.file("mall")
+            let users = try (1...3).flatMap { number in
+                [
+                    "--etcd-user", "lianfen-\(number)", "--etcd-password-file",
+                    try root.write("p\(number)", "secret \(number)\n"),
+                ]
+            }
+            let call = Call(["init", "--dev", "--apart", "--validators", "3", "--dir", chain] + users)
+            try #require(call.code == 0, "\(call.errors)")
+            for number in 1...3 {
+                let setup = try NodeSetup(ChainDirectory("\(chain)/\(number)", passphrase: .none))
+                #expect(setup.etcd?.login == .init(user: "lianfen-\(number)", password: "secret \(number)"))
+                #expect(setup.etcd?.voter == UInt32(number))
+            }
+        }
+    }
+
     @Test(arguments: [
         (["--etcd", "http://127.0.0.1:1"], "--etcd"), (["--node-url", "http://127.0.0.1:1"], "--node-url"),
         (["--organisation", "7"], "--organisation"), (["--apart", "--node-url", "http://127.0.0.1:1"], "--node-url"),
         (["--apart", "--etcd", "http://10.0.0.1:2379"], "node.json: $.ordering.endpoints[0]"),
         (["--apart", "--etcd-user", "x"], "node.json: $.ordering.passwordFile"),
+        (["--apart", "--etcd-user", "x", "--etcd-user", "y"], "--etcd-user"),
+        (
+            ["--apart", "--etcd-user", "x", "--etcd-password-file", "p", "--etcd-password-file", "q"],
+            "--etcd-password-file"
+        ),
     ])
     func optionsThatMakeNoSenseAreRefused(_ options: [String], _ field: String) throws {
         try withTemporaryDirectory { root in

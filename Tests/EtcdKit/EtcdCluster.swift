@@ -56,6 +56,27 @@ public final class EtcdCluster {
         try control("auth", "enable")
     }
 
+    /// Makes users for validators as operators do, by the script of the examples; answers their passwords by name.
+    /// - Parameter numbers: of the validators' organisations.
+    public func makeUsers(chain: String, numbers: [Int]) throws -> [String: String] {
+        let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("examples/machines")
+        try runScript(
+            """
+            export ETCDCTL_ENDPOINTS=\(endpoints.joined(separator: ",")) ETCDCTL_CACERT=\(authority)
+            export ETCDCTL_CERT=\(clientCertificate) ETCDCTL_KEY=\(clientKey) ROOT_PASSWORD=root
+            \(isSecured ? "export ETCDCTL_USER=root:root" : "")
+            \(examples.path)/make-users \(chain) \(numbers.map(String.init).joined(separator: " "))
+            """, in: directory)
+        isSecured = true
+        var passwords: [String: String] = [:]
+        for name in numbers.map({ "lianfen-\($0)" }) {
+            let text = try String(contentsOfFile: path("\(name).password"), encoding: .utf8)
+            passwords[name] = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        return passwords
+    }
+
     deinit {
         for index in members.indices { kill(index) }
         try? lifeline.fileHandleForWriting.close()

@@ -20,6 +20,9 @@ final class Stage {
     var now = Cast.genesisTime + 1000
     /// Whether a vote reaches a member.
     var carries: (Vote, _ to: Int) -> Bool = { _, _ in true }
+    /// Whether votes can be put up beside the order, and what stands there.
+    var hasBoard = false
+    var board: [OrganisationID: [UInt64: Vote]] = [:]
     /// Members without a key, that only follow.
     var followers: Set<Int> = []
     /// Whether a member hears that something was ordered.
@@ -185,6 +188,12 @@ final class Stage {
                 member.sent.append(vote)
                 for other in members.indices where other != index && carries(vote, other) {
                     post(.vote(vote), to: other)
+                }
+            case .post(let votes):
+                if hasBoard { for vote in votes { board[vote.validator, default: [:]][vote.height] = vote } }
+            case .look(let validators, let heights):
+                for vote in validators.flatMap({ id in heights.compactMap { board[id]?[$0] } }) {
+                    post(.vote(vote), to: index)
                 }
             case .fetch(let height):
                 for (other, peer) in members.enumerated() where other != index && peer.core != nil {
