@@ -1,5 +1,5 @@
 public import Foundation
-import TestSupport
+public import TestSupport
 
 /// A real cluster of etcd members on loopback, with certificates and users, in a directory of its own. When it goes, or
 /// the process ends in whatever way, its members are killed and the directory is removed.
@@ -7,38 +7,50 @@ public final class EtcdCluster {
     /// One process, and what outlives it.
     private final class Member {
         let name: String
+        let host: TestHost
         let clientPort: Int
         let peerPort: Int
         var process: Process?
 
-        init(name: String, clientPort: Int, peerPort: Int) {
+        init(name: String, host: TestHost, clientPort: Int, peerPort: Int) {
             self.name = name
+            self.host = host
             self.clientPort = clientPort
             self.peerPort = peerPort
         }
+
+        var clientURL: String { "https://\(host.address):\(clientPort)" }
+        var peerURL: String { "https://\(host.address):\(peerPort)" }
     }
 
     public let directory: URL
     private let members: [Member]
     private let quotaBytes: Int
     private var isNew = true
-    /// Held open for as long as the cluster is to live.
-    private let lifeline = Pipe()
+    /// Kills the members and removes what they held.
+    private let lifeline: Lifeline
 
     public static let user = "lianfen"
     public static let password = "of the tests"
 
     /// Starts a cluster and waits until it answers.
-    /// - Parameter secured: whether it knows nodes by user and password, beside their certificates.
-    public init(members count: Int = 3, in directory: URL, secured: Bool = true, quotaBytes: Int = 2 << 30) throws {
+    /// - Parameters:
+    ///   - secured: whether it knows nodes by user and password, beside their certificates.
+    ///   - hosts: where its members run, one each; none for this machine itself.
+    public init(
+        members count: Int = 3, in directory: URL, secured: Bool = true, quotaBytes: Int = 2 << 30,
+        hosts: [TestHost] = []
+    ) throws {
         self.directory = directory
         self.quotaBytes = quotaBytes
         let ports = try Self.freePorts(2 * count)
         members = (0..<count).map { index in
-            Member(name: "m\(index + 1)", clientPort: ports[2 * index], peerPort: ports[2 * index + 1])
+            Member(
+                name: "m\(index + 1)", host: hosts.isEmpty ? .loopback : hosts[index], clientPort: ports[2 * index],
+                peerPort: ports[2 * index + 1])
         }
-        try Self.makeCertificates(in: directory)
-        try watchOver()
+        lifeline = try Lifeline("kill -9 $(cat \"$0\"/*.pid) 2>/dev/null; rm -rf \"$0\"", directory.path)
+        try Self.makeCertificates(in: directory, for: Set([TestHost.loopback.address] + members.map(\.host.address)))
         for index in members.indices { try start(index) }
         isNew = false
         try waitUntilHealthy()
@@ -77,26 +89,9 @@ public final class EtcdCluster {
         return passwords
     }
 
-    deinit {
-        for index in members.indices { kill(index) }
-        try? lifeline.fileHandleForWriting.close()
-    }
+    deinit { for index in members.indices { kill(index) } }
 
-    /// Starts somebody who cleans up once nobody holds the lifeline any more.
-    private func watchOver() throws {
-        _ = fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        let script = "cat >/dev/null; kill -9 $(cat \"$0\"/*.pid) 2>/dev/null; rm -rf \"$0\""
-        process.arguments = ["-c", script, directory.path]
-        process.standardInput = lifeline
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        try lifeline.fileHandleForReading.close()
-    }
-
-    public var endpoints: [String] { members.map { "https://127.0.0.1:\($0.clientPort)" } }
+    public var endpoints: [String] { members.map(\.clientURL) }
     public var authority: String { path("authority.pem") }
     public var clientCertificate: String { path("client.pem") }
     public var clientKey: String { path("client.key") }
@@ -107,14 +102,12 @@ public final class EtcdCluster {
         let member = members[index]
         guard member.process == nil else { return }
         let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = [
-            "-c", "echo $$ >\"$0\"; exec etcd \"$@\"", path("\(member.name).pid"), "--name", member.name, "--data-dir",
-            path(member.name),
-            "--listen-client-urls", "https://127.0.0.1:\(member.clientPort)",
-            "--advertise-client-urls", "https://127.0.0.1:\(member.clientPort)",
-            "--listen-peer-urls", "https://127.0.0.1:\(member.peerPort)",
-            "--initial-advertise-peer-urls", "https://127.0.0.1:\(member.peerPort)",
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        let words = [
+            "/bin/sh", "-c", "echo $$ >\"$0\"; exec etcd \"$@\"", path("\(member.name).pid"), "--name", member.name,
+            "--data-dir", path(member.name),
+            "--listen-client-urls", member.clientURL, "--advertise-client-urls", member.clientURL,
+            "--listen-peer-urls", member.peerURL, "--initial-advertise-peer-urls", member.peerURL,
             "--initial-cluster", peers, "--initial-cluster-state", isNew ? "new" : "existing",
             "--client-cert-auth", "--trusted-ca-file", authority,
             "--cert-file", path("server.pem"), "--key-file", path("server.key"),
@@ -123,6 +116,7 @@ public final class EtcdCluster {
             "--quota-backend-bytes", String(quotaBytes), "--max-request-bytes", "2097152",
             "--logger", "zap", "--log-level", "error",
         ]
+        process.arguments = member.host.wrapper + words
         let log = directory.appendingPathComponent("\(member.name).log")
         if !FileManager.default.fileExists(atPath: log.path) { try Data().write(to: log) }
         let handle = try FileHandle(forWritingTo: log)
@@ -174,7 +168,7 @@ public final class EtcdCluster {
             try FileManager.default.removeItem(atPath: path(member.name))
             try control(
                 "snapshot", "restore", copy, "--name", member.name, "--initial-cluster", peers,
-                "--initial-advertise-peer-urls", "https://127.0.0.1:\(member.peerPort)", "--data-dir",
+                "--initial-advertise-peer-urls", member.peerURL, "--data-dir",
                 path(member.name))
         }
         for index in members.indices { try start(index) }
@@ -182,7 +176,7 @@ public final class EtcdCluster {
     }
 
     private var peers: String {
-        members.map { "\($0.name)=https://127.0.0.1:\($0.peerPort)" }.joined(separator: ",")
+        members.map { "\($0.name)=\($0.peerURL)" }.joined(separator: ",")
     }
 
     // MARK: The operators' tool
@@ -237,7 +231,8 @@ public final class EtcdCluster {
 
     /// An authority, a certificate for the members, which are each other's clients too, and one for nodes without a
     /// common name, by which etcd would take it for a user.
-    private static func makeCertificates(in directory: URL) throws {
+    private static func makeCertificates(in directory: URL, for addresses: Set<String>) throws {
+        let names = addresses.sorted().map { "IP:\($0)" }.joined(separator: ",")
         let script = """
             key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
             openssl req -x509 $key -days 2 -subj /CN=authority -addext basicConstraints=critical,CA:TRUE \
@@ -246,7 +241,7 @@ public final class EtcdCluster {
               printf "$2" > $1.ext
               openssl x509 -req -in $1.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 2 \
                 -extfile $1.ext -out $1.pem; }
-            leaf server "subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=serverAuth,clientAuth"
+            leaf server "subjectAltName=\(names)\\nextendedKeyUsage=serverAuth,clientAuth"
             leaf client "extendedKeyUsage=clientAuth"
             """
         try runScript(script, in: directory)

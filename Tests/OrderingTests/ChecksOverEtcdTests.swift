@@ -2,6 +2,7 @@ import Canonical
 import Chain
 import Crypto
 import EtcdKit
+import FleetKit
 import Foundation
 import HTTPClient
 import JSON

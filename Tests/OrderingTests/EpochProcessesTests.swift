@@ -1,5 +1,6 @@
 import Concurrency
 import EtcdKit
+import FleetKit
 import Foundation
 import HTTPClient
 import JSON
@@ -115,28 +116,6 @@ extension EtcdTests {
 }
 
 extension Fleet {
-    fileprivate struct Signed {
-        let file: String
-        let bytes: String?
-        let certified: Int128
-        let last: Int128
-    }
-
-    /// An organisation's word for an epoch; its node does not run.
-    fileprivate func sign(_ index: Int, number: Int, _ words: String...) throws -> Signed {
-        let file = machines[index].directory + "/statement-\(number)-\(UUID().uuidString)"
-        let answer = try epoch(["sign", "--number", "\(number)", "--out", file] + words, at: index)
-        guard case .string(let bytes)? = answer["bytes"] else { throw Failed("no bytes: \(answer.text)") }
-        return Signed(
-            file: file, bytes: bytes, certified: answer["certified"]?.number ?? -1, last: answer["last"]?.number ?? -1)
-    }
-
-    @discardableResult
-    fileprivate func epoch(_ words: [String], at index: Int) throws -> JSONValue {
-        let output = try Self.run(["epoch"] + words + ["--dir", machines[index].directory, "--json"])
-        return try JSONValue(parsing: Array(output.utf8))
-    }
-
     /// The code with which the tool refuses.
     fileprivate func refusal(_ words: [String], at index: Int) throws -> String? {
         var words = words + ["--dir", machines[index].directory, "--json"]

@@ -1,9 +1,11 @@
 import Chain
 import EtcdKit
+import FleetKit
 import Foundation
 import HTTPClient
 import JSON
 import Ledger
+import Node
 import Ordering
 import OrderingEtcd
 import ServerKit
@@ -147,10 +149,6 @@ extension EtcdTests {
     }
 }
 
-extension JSONValue {
-    var number: Int128? { if case .integer(let number) = self { number } else { nil } }
-}
-
 extension Fleet {
     fileprivate func certificate(at height: UInt64, of index: Int) throws -> Certificate {
         let client = try client(index)
@@ -158,22 +156,10 @@ extension Fleet {
         return try #require(try client.certificate(above: height - 1).value)
     }
 
-    func transfer() -> Transaction {
-        let operation = Operation.transfer(
-            from: people[0].account, to: people[1].account, unit: unit, amount: 1)
-        let now = UInt64(Date().timeIntervalSince1970 * 1000)
-        return .signed([operation], by: [people[0]], genesis: genesis.hash, now: now)
-    }
-
-    /// What a node says to a transaction that is sent once.
-    func answer(to transaction: Transaction, at index: Int) throws -> JSONValue {
-        let answer = try HTTPClient(configuration).perform(submission(of: transaction, at: index))
-        return try JSONValue(parsing: answer.body)
-    }
-
-    func submission(of transaction: Transaction, at index: Int) -> HTTPClientRequest {
-        HTTPClientRequest(
-            "POST", machines[index].url + "/v1/transactions",
-            headers: [HTTPField("Content-Type", "application/octet-stream")], body: transaction.bytes)
+    /// The order's cluster, as an operator looks into it.
+    func withOrder<R>(_ body: (EtcdLog) throws -> R) throws -> R {
+        let log = try EtcdLog(cluster.configuration(chain: genesis.chain), epoch: OrderingEpoch(genesis: genesis))
+        defer { log.stop() }
+        return try body(log)
     }
 }

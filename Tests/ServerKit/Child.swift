@@ -37,6 +37,7 @@ public final class Child {
     public var output: String { text("output") }
     public var errors: String { text("errors") }
     public var isRunning: Bool { process.isRunning }
+    public var identifier: Int32 { process.processIdentifier }
 
     public func interrupt() { signal(SIGINT) }
     public func kill() { signal(SIGKILL) }

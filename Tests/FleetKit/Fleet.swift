@@ -2,52 +2,76 @@ import Canonical
 import Chain
 import Concurrency
 import Crypto
-import EtcdKit
-import Foundation
-import HTTPClient
-import JSON
-import Ledger
+public import EtcdKit
+public import Foundation
+public import HTTPClient
+public import JSON
+public import Ledger
 import Node
-import Ordering
-import OrderingEtcd
-import ServerKit
-import Testing
-import Wallet
+public import ServerKit
+import TestSupport
+public import Testing
+public import Wallet
 import Wire
 
 /// Nodes of a consortium as processes of the tool, each with a directory as it would be on a machine of its own, over a
 /// real etcd cluster, with TLS between them.
-final class Fleet {
+public final class Fleet {
     /// One node: its directory, where it listens, and its process while it runs.
-    final class Machine {
-        let directory: String
-        let url: String
-        fileprivate(set) var process: Child?
+    public final class Machine {
+        public let directory: String
+        public let url: String
+        let host: TestHost
+        /// By how much its clock has jumped; none where it cannot.
+        let clock: JumpingClock?
+        public fileprivate(set) var process: Child?
+        /// What its processes before the present one said of themselves.
+        private(set) var said = ""
 
-        init(directory: String, url: String) {
+        init(directory: String, url: String, host: TestHost = .loopback, clock: JumpingClock? = nil) {
             self.directory = directory
             self.url = url
+            self.host = host
+            self.clock = clock
+        }
+
+        /// Lets go of a process that has ended.
+        fileprivate func buryProcess() {
+            said += process?.errors ?? ""
+            process = nil
         }
     }
 
-    let cluster: EtcdCluster
-    let genesis: Genesis
-    private(set) var machines: [Machine]
+    public let cluster: EtcdCluster
+    public let genesis: Genesis
+    public private(set) var machines: [Machine]
+    /// Through which everybody talks; none where all is on loopback. First the nodes' hosts, then the members'.
+    let network: Network?
     private let root: URL
     private let authority: String
-    let unit = UnitCode("MALL")!
-    private(set) var people: [Author] = []
+    public let unit = UnitCode("MALL")!
+    public private(set) var people: [Author] = []
 
-    init(validators: Int = 4, in root: URL) throws {
+    /// - Parameters:
+    ///   - network: a host for each validator and then one for each of the three members of the cluster.
+    ///   - clocksJump: whether each node has a clock of its own.
+    public init(validators: Int = 4, in root: URL, network: Network? = nil, clocksJump: Bool = false) throws {
         self.root = root
+        self.network = network
+        let hosts = network?.hosts ?? []
         let (etcd, tls) = (root.appendingPathComponent("etcd"), root.appendingPathComponent("tls"))
         for directory in [etcd, tls] {
             try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         }
-        try makeCertificates(in: tls)
+        // From yesterday on where clocks may go back.
+        let yesterday = try clocksJump ? JumpingClock(at: root.appendingPathComponent("yesterday").path) : nil
+        yesterday?.jump(toMilliseconds: -86_400_000)
+        try makeCertificates(in: tls, for: hosts.map(\.address), environment: yesterday?.environment ?? [:])
         authority = tls.appendingPathComponent("authority.pem").path
-        cluster = try EtcdCluster(in: etcd)
-        let urls = try EtcdCluster.freePorts(validators).map { "https://127.0.0.1:\($0)" }
+        cluster = try EtcdCluster(in: etcd, hosts: Array(hosts.dropFirst(validators)))
+        let urls = try EtcdCluster.freePorts(validators).enumerated().map { index, port in
+            "https://\((hosts.isEmpty ? TestHost.loopback : hosts[index]).address):\(port)"
+        }
         let home = root.appendingPathComponent("mall").path
         let password = root.appendingPathComponent("password")
         try Data("\(EtcdCluster.password)\n".utf8).write(to: password)
@@ -58,15 +82,22 @@ final class Fleet {
                     "--etcd-ca", cluster.authority, "--etcd-certificate", cluster.clientCertificate, "--etcd-key",
                     cluster.clientKey, "--etcd-user", EtcdCluster.user, "--etcd-password-file", password.path,
                 ])
-        machines = urls.enumerated().map { Machine(directory: "\(home)/\($0 + 1)", url: $1) }
+        machines = try urls.enumerated().map { index, url in
+            let directory = "\(home)/\(index + 1)"
+            return Machine(
+                directory: directory, url: url, host: hosts.isEmpty ? .loopback : hosts[index],
+                clock: try clocksJump ? JumpingClock(at: directory + "/clock") : nil)
+        }
         genesis = try Genesis(canonicalBytes: Self.bytes(machines[0].directory + "/genesis"))
     }
 
-    static func bytes(_ path: String) throws -> [UInt8] { Array(try Data(contentsOf: URL(fileURLWithPath: path))) }
+    public static func bytes(_ path: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+    }
 
     /// Runs the tool to its end; answers what it printed.
     @discardableResult
-    static func run(_ words: [String]) throws -> String {
+    public static func run(_ words: [String]) throws -> String {
         let child = try Child(words)
         try #require(child.wait() == 0, "\(words): \(child.errors)")
         return child.output
@@ -85,7 +116,7 @@ final class Fleet {
 
     /// Adds the directory of an applicant, with access to the order; answers the file of the application, and the
     /// voting key.
-    func apply(_ organisation: Int) throws -> (file: String, key: String) {
+    public func apply(_ organisation: Int) throws -> (file: String, key: String) {
         let directory = root.appendingPathComponent("applicant-\(organisation)").path
         try Self.run(
             [
@@ -99,7 +130,7 @@ final class Fleet {
     }
 
     /// An organisation's command about the consortium, through its own node; answers what it printed.
-    func consortium(_ index: Int, _ words: [String]) throws -> JSONValue {
+    public func consortium(_ index: Int, _ words: [String]) throws -> JSONValue {
         let output = try Self.run(
             ["consortium"] + words + [
                 "--by", "\(index + 1)", "--dir", machines[index].directory, "--node", machines[index].url, "--ca",
@@ -109,7 +140,7 @@ final class Fleet {
     }
 
     /// Adds the directory of somebody who follows, with a place to listen at.
-    func join(_ organisation: Int) throws -> (machine: Machine, key: String) {
+    public func join(_ organisation: Int) throws -> (machine: Machine, key: String) {
         let directory = root.appendingPathComponent("follower-\(organisation)").path
         let output = try Self.run(
             [
@@ -125,19 +156,19 @@ final class Fleet {
     }
 
     /// Adds a process of a directory at a place of its own, with the key of somebody who is there.
-    func twin(of index: Int, in directory: String) throws -> Int {
+    public func twin(of index: Int, in directory: String) throws -> Int {
         machines.append(
             Machine(directory: directory, url: "https://127.0.0.1:\(try EtcdCluster.freePorts(1)[0])"))
         return machines.count - 1
     }
 
-    struct Failed: Error, CustomStringConvertible {
-        let description: String
-        init(_ description: String) { self.description = description }
+    public struct Failed: Error, CustomStringConvertible {
+        public let description: String
+        public init(_ description: String) { self.description = description }
     }
 
     /// Of a client that trusts the nodes' authority.
-    var configuration: HTTPClientConfiguration {
+    public var configuration: HTTPClientConfiguration {
         var configuration = HTTPClientConfiguration()
         configuration.authorities = .file(authority)
         return configuration
@@ -146,59 +177,56 @@ final class Fleet {
     // MARK: Processes
 
     /// Starts a node; returns at once.
-    func launch(_ index: Int) throws {
+    public func launch(_ index: Int) throws {
         let machine = machines[index]
         let tls = root.appendingPathComponent("tls")
-        machine.process = try Child([
-            "node", "--dir", machine.directory, "--listen", String(machine.url.dropFirst("https://".count)), "--json",
-            "--log-level", "error", "--drain", "0", "--tls-certificate", tls.appendingPathComponent("server.pem").path,
-            "--tls-key", tls.appendingPathComponent("server.key").path,
-        ])
+        machine.process = try Child(
+            [
+                "node", "--dir", machine.directory, "--listen", String(machine.url.dropFirst("https://".count)),
+                "--json", "--log-level", "error", "--drain", "0", "--tls-certificate",
+                tls.appendingPathComponent("server.pem").path, "--tls-key",
+                tls.appendingPathComponent("server.key").path,
+            ], through: machine.host.wrapper + (machine.clock?.wrapper ?? []))
     }
 
-    func start(_ indices: [Int]) throws {
+    public func start(_ indices: [Int]) throws {
         for index in indices { try launch(index) }
         for index in indices { try #require(machines[index].process).waitFor("Running the node of") }
     }
 
-    func kill(_ index: Int) {
+    public func kill(_ index: Int) {
         machines[index].process?.kill()
         machines[index].process?.wait()
-        machines[index].process = nil
+        machines[index].buryProcess()
     }
 
     /// Asks a node to end, and waits until it has; answers its last words.
-    func stop(_ index: Int) throws -> JSONValue {
+    public func stop(_ index: Int) throws -> JSONValue {
         guard let process = machines[index].process else { throw Failed("\(index) does not run") }
-        machines[index].process = nil
         process.signal(SIGTERM)
         let code = process.wait()
+        machines[index].buryProcess()
         try #require(code == 0, "\(process.errors)")
         return try JSONValue(parsing: Array((process.output.split(separator: "\n").last ?? "").utf8))
     }
 
     /// Ends what still runs, without waiting for its manners.
-    func end() { for index in machines.indices { kill(index) } }
+    public func end() { for index in machines.indices { kill(index) } }
 
     // MARK: The chain
 
-    func client(_ index: Int, as author: Author? = nil) throws -> NodeClient {
+    public func client(_ index: Int, as author: Author? = nil) throws -> NodeClient {
         try client(index, speakingFor: author.flatMap { Identity($0) })
     }
 
-    func client(_ index: Int, speakingFor identity: Identity?) throws -> NodeClient {
+    public func client(_ index: Int, speakingFor identity: Identity?) throws -> NodeClient {
         try NodeClient(machines[index].url, pin: .genesis(genesis), authorities: authority, identity: identity)
     }
 
-    /// The order's cluster, as an operator looks into it.
-    func withOrder<R>(_ body: (EtcdLog) throws -> R) throws -> R {
-        let log = try EtcdLog(cluster.configuration(chain: genesis.chain), epoch: OrderingEpoch(genesis: genesis))
-        defer { log.stop() }
-        return try body(log)
-    }
+    static let pointsEach: UInt64 = 1_000
 
     /// A unit, accounts, and 1,000 points for each of them, through all nodes in turn.
-    func found(people count: Int = 8) throws {
+    public func found(people count: Int = 8) throws {
         let key = try KeyFile(canonicalBytes: Self.bytes(machines[0].directory + "/keys/1-issuing.key"))
             .open(passphrase: nil)
         let first = OrganisationID(1)
@@ -207,7 +235,7 @@ final class Fleet {
         let lines = people.enumerated().map { index, person in
             AccrualLine(
                 account: person.account, key: NaturalKey(source: SourceID("till")!, order: [UInt8(index)]),
-                amount: 1_000, pending: false)
+                amount: Self.pointsEach, pending: false)
         }
         for (index, operation) in [
             Operation.publish(Program(unit: unit, currency: "CNY", faceMinor: 1, facePoints: 1), issuer: first),
@@ -224,7 +252,7 @@ final class Fleet {
     }
 
     /// Each of so many transfers of one point through one of these nodes, all nodes at a time; waits for all answers.
-    func transfer(_ count: Int, through indices: [Int]) throws {
+    public func transfer(_ count: Int, through indices: [Int]) throws {
         let failures = Locked<[String]>([])
         let threads = try indices.enumerated().map { place, index in
             let client = try client(index)
@@ -245,14 +273,14 @@ final class Fleet {
         try #require(failures.withLock { $0 } == [])
     }
 
-    func height(_ index: Int) throws -> UInt64 {
+    public func height(_ index: Int) throws -> UInt64 {
         let client = try client(index)
         defer { client.stop() }
         return try client.chain().stamp.height
     }
 
     /// Waits until these nodes stand at some height or above it, and compares what all of them have there.
-    func agree(_ indices: [Int], at height: UInt64, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    public func agree(_ indices: [Int], at height: UInt64, sourceLocation: SourceLocation = #_sourceLocation) throws {
         let headers = try indices.map { index in
             let client = try client(index)
             defer { client.stop() }
@@ -269,7 +297,7 @@ final class Fleet {
     }
 
     /// What everybody has together, as a node's certified proofs have it.
-    func total(at index: Int) throws -> UInt64 {
+    public func total(at index: Int) throws -> UInt64 {
         try people.reduce(0) { total, person in
             let client = try client(index, as: person)
             defer { client.stop() }
@@ -278,7 +306,7 @@ final class Fleet {
     }
 
     /// Changes a node's setup, and lets a running one read it again.
-    func change(_ index: Int, _ from: String, _ to: String) throws {
+    public func change(_ index: Int, _ from: String, _ to: String) throws {
         let path = machines[index].directory + "/node.json"
         let text = try String(contentsOfFile: path, encoding: .utf8)
         try #require(text.contains(from))
@@ -288,7 +316,7 @@ final class Fleet {
 }
 
 extension Author {
-    var account: AccountID {
+    public var account: AccountID {
         guard case .account(let id) = party else { preconditionFailure("a member has an account") }
         return id
     }

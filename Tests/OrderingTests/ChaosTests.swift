@@ -1,0 +1,54 @@
+import EtcdKit
+import FleetKit
+import Foundation
+import TestSupport
+import Testing
+
+extension EtcdTests {
+    /// Faults of every kind that the machine allows, against real processes under load.
+    @Suite struct ChaosTests {
+        @Test func tenFaultsHurtNobody() throws {
+            try withTemporaryDirectory { root in
+                try Self.run(faults: 10, seed: 1, isBrief: true, in: root)
+            }
+        }
+
+        /// `make chaos`: a directory is kept where something was wrong.
+        @Test(.enabled(if: Orders.fromEnvironment != nil, "only as `make chaos`"))
+        func manyFaultsHurtNobody() throws {
+            let orders = try #require(Orders.fromEnvironment)
+            let root = orders.directory.appendingPathComponent("chaos-\(orders.seed)-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
+            try Self.run(faults: orders.faults, seed: orders.seed, isBrief: false, in: root)
+            try FileManager.default.removeItem(at: root)
+        }
+
+        /// What `make chaos` asks for.
+        private struct Orders {
+            let faults: Int
+            let seed: UInt64
+            let directory: URL
+
+            static var fromEnvironment: Orders? {
+                let environment = ProcessInfo.processInfo.environment
+                guard let faults = environment["LIANFEN_CHAOS_FAULTS"].flatMap({ Int($0) }), faults > 0,
+                    let seed = environment["LIANFEN_CHAOS_SEED"].flatMap({ UInt64($0) }),
+                    let directory = environment["LIANFEN_CHAOS_DIR"]
+                else { return nil }
+                return Orders(faults: faults, seed: seed, directory: URL(fileURLWithPath: directory))
+            }
+        }
+
+        private static func run(faults: Int, seed: UInt64, isBrief: Bool, in root: URL) throws {
+            let (kinds, leftOut) = Campaign.possible(in: root)
+            let plan = FaultPlan(seed: seed, faults: faults, kinds: kinds, isBrief: isBrief)
+            // At once, while it happens.
+            let say = { (line: String) in FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
+            say("\(faults) faults of seed \(seed) in \(root.path)")
+            for (kind, why) in leftOut { say("Left out, '\(kind.rawValue)': \(why)") }
+            let campaign = try Campaign(plan, in: root, say: say)
+            try campaign.run()
+            #expect(campaign.complaints == [], "`make chaos FAULTS=\(faults) SEED=\(seed)` begins the same again")
+        }
+    }
+}
