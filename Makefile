@@ -12,7 +12,7 @@ DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo \
-	soak sanitize load bench bench-growth bench-profiles counts counts-write counted clean
+	soak chaos sanitize load bench bench-growth bench-profiles counts counts-write counted clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ soak: build release ## run the tests of the node at length, then a node under lo
 	@LIANFEN_SOAK=1 swift test --skip-build --disable-xctest --filter NodeTests
 	@swift build --quiet -c release --product Soak
 	@.build/release/Soak --lianfen .build/release/lianfen --minutes '$(or $(MINUTES),20)' --dir '$(or $(DIR),.build/soak)'
+
+chaos: build ## let real nodes meet one fault after the other under load: FAULTS=100, SEED=, DIR=.build/chaos
+	@mkdir -p '$(or $(DIR),.build/chaos)'
+	@LIANFEN_CHAOS_FAULTS='$(or $(FAULTS),100)' LIANFEN_CHAOS_SEED='$(or $(SEED),$(shell date +%s))' \
+	    LIANFEN_CHAOS_DIR="$$(realpath '$(or $(DIR),.build/chaos)')" \
+	    swift test --skip-build --disable-xctest --filter ChaosTests/manyFaultsHurtNobody
 
 sanitize: setup ## run the tests of the node under the thread sanitizer
 	@swift test --quiet --disable-xctest --sanitize=thread --scratch-path .build-thread --filter NodeTests

@@ -46,6 +46,7 @@ public final class Campaign {
         why[.nodeCut] = Network.impediment()
         why[.memberCut] = why[.nodeCut]
         why[.diskSlow] = SlowDisk.impediment(in: directory)
+        why[.clockJumped] = JumpingClock.impediment(in: directory)
         let kinds = Fault.Kind.allCases
         return (kinds.filter { why[$0] == nil }, kinds.compactMap { kind in why[kind].map { (kind, $0) } })
     }
@@ -63,7 +64,8 @@ public final class Campaign {
             kinds.isDisjoint(with: [.nodeCut, .memberCut])
             ? nil : try Network(hosts: Self.nodeCount + Self.memberCount)
         disk = kinds.contains(.diskSlow) ? try SlowDisk(in: directory) : nil
-        fleet = try Fleet(validators: Self.nodeCount, in: directory, network: network, clocksJump: true)
+        fleet = try Fleet(
+            validators: Self.nodeCount, in: directory, network: network, clocksJump: kinds.contains(.clockJumped))
         http = try HTTPClient(fleet.configuration)
         try fleet.start(Array(0..<Self.nodeCount))
         try fleet.found(people: 12)
@@ -96,6 +98,7 @@ public final class Campaign {
             "Not answered or refused: "
                 + (failures.sorted { $0.value > $1.value }.map { "\($1) \($0)" }.joined(separator: ", ")))
         say("Slowest to the next block: \(Self.text(slowest.seconds)) after \(slowest.fault).")
+        say(complaints.isEmpty ? "All is as it should be." : "\(complaints.count) things are wrong.")
     }
 
     private func complain(_ reason: String) {
@@ -149,13 +152,13 @@ public final class Campaign {
                 case .peers: Array(nodes)
                 case .everybody: Array(nodes) + Array(members)
                 }
-            try network?.cut(node, from: from.filter { $0 != node }, isOneSided: isOneSided)
+            try lines.cut(node, from: from.filter { $0 != node }, isOneSided: isOneSided)
         case .memberCut(let member):
             let all = 0..<Self.nodeCount + Self.memberCount
-            try network?.cut(Self.nodeCount + member, from: all.filter { $0 != Self.nodeCount + member })
+            try lines.cut(Self.nodeCount + member, from: all.filter { $0 != Self.nodeCount + member })
         case .diskSlow(let node):
             guard let process = fleet.machines[node].process else { return }
-            try disk?.slow(process.identifier, writesPerSecond: Self.writesPerSecond)
+            try slowDisk.slow(process.identifier, writesPerSecond: Self.writesPerSecond)
         case .memberKilled(let member): fleet.cluster.kill(member)
         case .majorityLost(let left):
             for member in 0..<Self.memberCount where member != left { fleet.cluster.kill(member) }
@@ -172,13 +175,28 @@ public final class Campaign {
         case .nodesLost(let killed, let paused):
             signal(paused, SIGCONT)
             try fleet.launch(killed)
-        case .nodeCut, .memberCut: try network?.join()
+        case .nodeCut, .memberCut: try lines.join()
         case .diskSlow(let node):
             guard let process = fleet.machines[node].process else { return }
-            try disk?.heal(process.identifier)
+            try slowDisk.heal(process.identifier)
         case .memberKilled, .majorityLost: for member in 0..<Self.memberCount { try fleet.cluster.start(member) }
         case .orderRestored: try beginEpoch()
         case .clockJumped(let node, _): fleet.machines[node].clock?.jump(toMilliseconds: 0)
+        }
+    }
+
+    /// A plan has no fault for which there is nothing here.
+    private var lines: Network {
+        get throws {
+            guard let network else { throw Fleet.Failed("there are no lines to cut") }
+            return network
+        }
+    }
+
+    private var slowDisk: SlowDisk {
+        get throws {
+            guard let disk else { throw Fleet.Failed("there is no disk to slow down") }
+            return disk
         }
     }
 

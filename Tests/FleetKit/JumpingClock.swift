@@ -6,6 +6,19 @@ public final class JumpingClock {
     private let path: String
     private let file: FileHandle
 
+    /// Why clocks do not jump here; nil where they do. A library that is not loaded is only complained of.
+    static func impediment(in directory: URL) -> String? {
+        let path = directory.appendingPathComponent("probe").path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        do {
+            let clock = try JumpingClock(at: path)
+            clock.jump(toMilliseconds: -3_600_000)
+            let script = "test $(($(date +%s) - $(\(clock.wrapper.joined(separator: " ")) date +%s))) -ge 3600"
+            try runScript(script, in: directory)
+            return nil
+        } catch { return "\(library) is not loaded before the C library" }
+    }
+
     init(at path: String) throws {
         self.path = path
         try Data(repeating: 0, count: MemoryLayout<Int64>.size).write(to: URL(fileURLWithPath: path))
