@@ -115,12 +115,21 @@ import Glibc
     private func failure(_ code: CURLcode, _ transfer: Transfer) -> HTTPClientError {
         let own = unsafe String(cString: complaint)
         let detail = own.isEmpty ? unsafe String(cString: curl_easy_strerror(code)) : own
-        let (kind, sentence) = Self.meaning(code)
+        let (kind, sentence) =
+            code == CURLE_SSL_CONNECT_ERROR && Self.brokeOff(detail)
+            ? (.connect, "The server broke off while a connection was made") : Self.meaning(code)
         if kind == .tooLarge {
             return HTTPClientError(
                 .tooLarge, "The answer is larger than \(transfer.request.bodyBytesMax) bytes.", place: target)
         }
         return HTTPClientError(kind, "\(sentence) (\(detail)).", place: target)
+    }
+
+    /// Whether TLS came to nothing because the other side was gone, for which libcurl has no code of its own.
+    private static func brokeOff(_ detail: String) -> Bool {
+        ["Connection reset by peer", "Broken pipe", "SSL_ERROR_SYSCALL", "unexpected eof"].contains {
+            detail.contains($0)
+        }
     }
 
     private static func meaning(_ code: CURLcode) -> (HTTPClientError.Code, String) {

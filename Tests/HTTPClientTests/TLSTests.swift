@@ -61,4 +61,17 @@ import Testing
             #expect(throws: HTTPClientError(.tls, "", place: "")) { _ = try HTTPClient().perform(request) }
         }
     }
+
+    /// A server that dies while a connection is made is not there; its certificate has nothing to do with it.
+    @Test(arguments: [false, true]) func whoEndsInTheMiddleIsNotThere(reads: Bool) {
+        withServer { peer in
+            // What is closed with bytes unread is reset, and otherwise ended.
+            if reads { peer.readSome() } else { peer.waitForSome() }
+        } body: { server in
+            let url = server.url.replacingOccurrences(of: "http:", with: "https:")
+            #expect(throws: HTTPClientError(.connect, "", place: "")) {
+                _ = try HTTPClient().perform(HTTPClientRequest("GET", url))
+            }
+        }
+    }
 }

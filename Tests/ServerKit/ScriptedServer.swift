@@ -57,6 +57,18 @@ public final class ScriptedServer: Sendable {
             send("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)")
         }
 
+        /// Waits until the other side has said something, and leaves it unread.
+        public func waitForSome() {
+            var byte: UInt8 = 0
+            _ = recv(descriptor, &byte, 1, Int32(MSG_PEEK))
+        }
+
+        /// Takes what the other side says first.
+        public func readSome() {
+            var buffer = [UInt8](repeating: 0, count: 65536)
+            _ = read(descriptor, &buffer, buffer.count)
+        }
+
         /// Waits until the other side has gone, for at most some seconds.
         public func waitForEnd(seconds: Int = 10) -> Bool {
             var patience = timeval(tv_sec: seconds, tv_usec: 0)
