@@ -144,6 +144,9 @@ public final class Campaign {
         case .nodesLost(let killed, let paused):
             fleet.kill(killed)
             signal(paused, SIGSTOP)
+        case .powerLost:
+            for node in 0..<Self.nodeCount { fleet.kill(node) }
+            for member in 0..<Self.memberCount { fleet.cluster.kill(member) }
         case .nodeCut(let node, let others, let isOneSided):
             let (nodes, members) = (0..<Self.nodeCount, Self.nodeCount..<Self.nodeCount + Self.memberCount)
             let from =
@@ -175,6 +178,9 @@ public final class Campaign {
         case .nodesLost(let killed, let paused):
             signal(paused, SIGCONT)
             try fleet.launch(killed)
+        case .powerLost:
+            for member in 0..<Self.memberCount { try fleet.cluster.start(member) }
+            for node in 0..<Self.nodeCount { try fleet.launch(node) }
         case .nodeCut, .memberCut: try lines.join()
         case .diskSlow(let node):
             guard let process = fleet.machines[node].process else { return }

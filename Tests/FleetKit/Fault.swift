@@ -8,6 +8,8 @@ public enum Fault: Sendable, Equatable {
     case nodePaused(Int)
     /// One is killed and another stands still: fewer than a quorum are left.
     case nodesLost(killed: Int, paused: Int)
+    /// All nodes and all members are killed at once, and started again.
+    case powerLost
     /// A node hears nothing of others, and they of it only where the line is dead on one side.
     case nodeCut(Int, from: Others, isOneSided: Bool)
     /// A member of the cluster hears nothing of anybody, nor anybody of it.
@@ -30,6 +32,7 @@ public enum Fault: Sendable, Equatable {
         case nodeKilled = "node killed"
         case nodePaused = "node paused"
         case nodesLost = "two nodes lost"
+        case powerLost = "power lost"
         case nodeCut = "node cut off"
         case memberCut = "member cut off"
         case diskSlow = "slow disk"
@@ -44,6 +47,7 @@ public enum Fault: Sendable, Equatable {
         case .nodeKilled: .nodeKilled
         case .nodePaused: .nodePaused
         case .nodesLost: .nodesLost
+        case .powerLost: .powerLost
         case .nodeCut: .nodeCut
         case .memberCut: .memberCut
         case .diskSlow: .diskSlow
@@ -55,7 +59,7 @@ public enum Fault: Sendable, Equatable {
     }
 
     /// Whether the others certify blocks while it lasts, provided that all was well before.
-    var isTolerated: Bool { ![.nodesLost, .majorityLost, .orderRestored].contains(kind) }
+    var isTolerated: Bool { ![.nodesLost, .powerLost, .majorityLost, .orderRestored].contains(kind) }
 }
 
 extension Fault: CustomStringConvertible {
@@ -64,6 +68,7 @@ extension Fault: CustomStringConvertible {
         case .nodeKilled(let node): "node \(node + 1) killed"
         case .nodePaused(let node): "node \(node + 1) paused"
         case .nodesLost(let killed, let paused): "node \(killed + 1) killed and node \(paused + 1) paused"
+        case .powerLost: "power lost, everybody killed"
         case .nodeCut(let node, let others, let isOneSided):
             "node \(node + 1) \(isOneSided ? "deaf to" : "cut off from") \(others.rawValue)"
         case .memberCut(let member): "member \(member + 1) cut off"
@@ -118,6 +123,7 @@ public struct FaultPlan: Sendable {
         case .nodeKilled: .nodeKilled(nodes[0])
         case .nodePaused: .nodePaused(nodes[0])
         case .nodesLost: .nodesLost(killed: nodes[0], paused: nodes[1])
+        case .powerLost: .powerLost
         case .nodeCut: .nodeCut(nodes[0], from: others, isOneSided: isOneSided)
         case .memberCut: .memberCut(member)
         case .diskSlow: .diskSlow(nodes[0])

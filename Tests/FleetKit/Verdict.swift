@@ -104,7 +104,7 @@ struct Verdict {
     private mutating func compare(_ chain: Chain) {
         var wrong: [String] = []
         var counts = (certified: 0, refused: 0, promised: 0, promisedThere: 0, late: 0, absent: 0, there: 0)
-        var absent: [String: Int] = [:]
+        var (late, absent): ([String: Int], [String: Int]) = ([:], [:])
         for (id, sent) in sent {
             let standings = chain.standings[id] ?? []
             let done = standings.filter { $0.receipt.result == .done }
@@ -136,7 +136,9 @@ struct Verdict {
                 continue
             }
             counts.promisedThere += 1
-            if place.time > promise.orderedBy { counts.late += 1 }
+            guard place.time > promise.orderedBy else { continue }
+            counts.late += 1
+            late[sent.during, default: 0] += 1
         }
         if counts.certified == 0 || counts.promised == 0 { wrong.append("hardly anything was answered: \(counts)") }
         complaints += wrong.prefix(Self.namedMax)
@@ -145,7 +147,13 @@ struct Verdict {
             "\(chain.headers.count - 1) blocks. Of \(sent.count) transactions \(counts.there) are in them; "
             + "\(counts.certified) were answered as certified, \(counts.refused) as refused there. "
             + "\(counts.promised) were promised: \(counts.promisedThere) of them are in a block, \(counts.late) later "
-            + "than promised, and \(counts.absent) are in none"
-            + absent.sorted { $0.value > $1.value }.prefix(Self.namedMax).map { ", \($1) during: \($0)" }.joined() + "."
+            + "than promised\(Self.listed(late)), and \(counts.absent) are in none\(Self.listed(absent))."
+    }
+
+    /// During which faults most of them were made.
+    private static func listed(_ counts: [String: Int]) -> String {
+        guard !counts.isEmpty else { return "" }
+        let named = counts.sorted { $0.value > $1.value }.prefix(namedMax).map { "\($1) \($0)" }
+        return " (made during: \(named.joined(separator: ", ")))"
     }
 }
