@@ -35,6 +35,8 @@ public final class Campaign {
     /// The next certified block has to come within this time, and so has everybody's coming to one height.
     private static let progressSeconds = 90.0
     private static let settleSeconds = 180.0
+    /// Blocks that a fault may find under way; further ones were begun during it.
+    private static let underWayMax: UInt64 = 8
     /// For one look at a node's head, which may be gone.
     private static let lookMilliseconds = 1_500
     private static let writesPerSecond = 5
@@ -109,28 +111,29 @@ public final class Campaign {
     // MARK: One fault
 
     private func run(_ step: FaultPlan.Step, _ number: String) throws {
-        let before = highest()
-        let mustGoOn = step.fault.isTolerated && allIsWell
+        let mustGoOn = step.isTolerated && allIsWell
         let begin = ContinuousClock.now
         try start(step.fault)
-        _ = Waiter<Void>().wait(within: UInt64(step.milliseconds))
+        let half = UInt64(step.milliseconds / 2)
+        _ = Waiter<Void>().wait(within: half)
+        if let second = step.second { try start(second) }
+        let before = highest()
+        _ = Waiter<Void>().wait(within: half)
         // What the others can bear they have to bear: it lasts until they have shown it.
-        if mustGoOn,
-            wait(for: "a block during: \(step.fault)", Self.progressSeconds, { self.highest() > before }) == nil
-        {
-            return
-        }
+        let isShown = { self.highest() > before + Self.underWayMax }
+        if mustGoOn, wait(for: "blocks during: \(step)", Self.progressSeconds, isShown) == nil { return }
         let during = highest()
+        if let second = step.second { try end(second) }
         try end(step.fault)
         let lasted = Self.seconds(ContinuousClock.now - begin)
         let healed = highest()
-        guard let took = wait(for: "a block after: \(step.fault)", Self.progressSeconds, { self.highest() > healed })
+        guard let took = wait(for: "block after: \(step)", Self.progressSeconds, { self.highest() > healed })
         else { return }
-        if took > slowest.seconds { slowest = (took, "\(step.fault)") }
+        if took > slowest.seconds { slowest = (took, "\(step)") }
         say(
-            "\(number) \(step.fault), \(Self.text(lasted)): \(during - before) blocks meanwhile, the next one "
+            "\(number) \(step), \(Self.text(lasted)): \(during - before) blocks in its second half, the next one "
                 + "\(Self.text(took)) after its end")
-        if step.settles { settle("\(step.fault)") } else { allIsWell = false }
+        if step.settles { settle("\(step)") } else { allIsWell = false }
         for (index, machine) in fleet.machines.enumerated() where machine.process?.isRunning != true {
             complain("node \(index + 1) has ended by itself: \(machine.process?.errors.suffix(2_000) ?? "")")
         }
@@ -173,14 +176,14 @@ public final class Campaign {
 
     private func end(_ fault: Fault) throws {
         switch fault {
-        case .nodeKilled(let node): try fleet.launch(node)
+        case .nodeKilled(let node): try revive(node)
         case .nodePaused(let node): signal(node, SIGCONT)
         case .nodesLost(let killed, let paused):
             signal(paused, SIGCONT)
-            try fleet.launch(killed)
+            try revive(killed)
         case .powerLost:
             for member in 0..<Self.memberCount { try fleet.cluster.start(member) }
-            for node in 0..<Self.nodeCount { try fleet.launch(node) }
+            for node in 0..<Self.nodeCount { try revive(node) }
         case .nodeCut, .memberCut: try lines.join()
         case .diskSlow(let node):
             guard let process = fleet.machines[node].process else { return }
@@ -190,6 +193,9 @@ public final class Campaign {
         case .clockJumped(let node, _): fleet.machines[node].clock?.jump(toMilliseconds: 0)
         }
     }
+
+    /// Two faults may have killed it.
+    private func revive(_ node: Int) throws { if fleet.machines[node].process == nil { try fleet.launch(node) } }
 
     /// A plan has no fault for which there is nothing here.
     private var lines: Network {

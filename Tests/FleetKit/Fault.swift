@@ -58,8 +58,10 @@ public enum Fault: Sendable, Equatable {
         }
     }
 
-    /// Whether the others certify blocks while it lasts, provided that all was well before.
-    var isTolerated: Bool { ![.nodesLost, .powerLost, .majorityLost, .orderRestored].contains(kind) }
+    /// Whether one node or one member alone fails.
+    fileprivate var isTolerated: Bool { ![.nodesLost, .powerLost, .majorityLost, .orderRestored].contains(kind) }
+
+    fileprivate var isOfNode: Bool { [.nodeKilled, .nodePaused, .nodeCut, .diskSlow, .clockJumped].contains(kind) }
 }
 
 extension Fault: CustomStringConvertible {
@@ -83,12 +85,20 @@ extension Fault: CustomStringConvertible {
 
 /// What goes wrong in a campaign, in turn: a function of its seed, of how much is wanted, and of what the machine allows.
 public struct FaultPlan: Sendable {
-    public struct Step: Sendable {
+    public struct Step: Sendable, CustomStringConvertible {
         public let fault: Fault
+        /// Goes wrong as well from the middle on.
+        public let second: Fault?
         /// How long it lasts at least.
         public let milliseconds: Int
         /// Whether everybody comes to one height before the next.
         public let settles: Bool
+
+        public var description: String { "\(fault)" + (second.map { ", then \($0)" } ?? "") }
+
+        /// Whether the others certify blocks meanwhile, provided that all was well before: of the nodes as of the members
+        /// one may fail.
+        var isTolerated: Bool { fault.isTolerated && (second.map { fault.isOfNode != $0.isOfNode } ?? true) }
     }
 
     public let seed: UInt64
@@ -107,10 +117,22 @@ public struct FaultPlan: Sendable {
             let fault = Self.draw(deck.removeLast(), using: &random)
             // Half of them are short, a few longer than what waits for an answer of etcd, a peer or a client.
             let longest = isBrief ? 1_500 : [4_000, 4_000, 12_000, 35_000].randomElement(using: &random)!
+            let second = isBrief ? nil : Self.second(beside: fault, using: &random)
             return Step(
-                fault: fault, milliseconds: Int.random(in: longest / 4...longest, using: &random),
+                fault: fault, second: second, milliseconds: Int.random(in: longest / 4...longest, using: &random),
                 settles: isBrief || Bool.random(using: &random))
         }
+    }
+
+    /// Something else in one of three cases. The operators begin an epoch in peace, and nobody starts a node by a clock
+    /// that is wrong: it says so and ends.
+    private static func second(beside fault: Fault, using random: inout SeededGenerator) -> Fault? {
+        let kind = [Fault.Kind.nodeKilled, .nodePaused, .memberKilled].randomElement(using: &random)!
+        let second = draw(kind, using: &random)
+        guard Int.random(in: 0..<3, using: &random) == 0, fault.kind != .orderRestored, fault.kind != .powerLost,
+            fault.kind != .clockJumped || kind != .nodeKilled
+        else { return nil }
+        return second
     }
 
     private static func draw(_ kind: Fault.Kind, using random: inout SeededGenerator) -> Fault {
