@@ -2,8 +2,8 @@
 // LIANFEN_CLOCK, milliseconds as eight bytes, to the time of day. What only counts on (CLOCK_MONOTONIC) is left as it
 // is, and so are the times of files.
 //
-// Debian's libfaketime does not do here: its constructor changes the environment, behind which Swift's runtime looks for
-// the words of the command line, and then finds none.
+// Debian's libfaketime does not do here: its constructor changes the environment, behind which Swift's runtime looks
+// for the words of the command line, and then finds none.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

@@ -83,7 +83,8 @@ extension Fault: CustomStringConvertible {
     }
 }
 
-/// What goes wrong in a campaign, in turn: a function of its seed, of how much is wanted, and of what the machine allows.
+/// What goes wrong in a campaign, in turn: a function of its seed, of how much is wanted, and of what the machine
+/// allows.
 public struct FaultPlan: Sendable {
     public struct Step: Sendable, CustomStringConvertible {
         public let fault: Fault
@@ -96,8 +97,8 @@ public struct FaultPlan: Sendable {
 
         public var description: String { "\(fault)" + (second.map { ", then \($0)" } ?? "") }
 
-        /// Whether the others certify blocks meanwhile, provided that all was well before: of the nodes as of the members
-        /// one may fail.
+        /// Whether the others certify blocks meanwhile, provided that all was well before: of the nodes as of the
+        /// members one may fail.
         var isTolerated: Bool { fault.isTolerated && (second.map { fault.isOfNode != $0.isOfNode } ?? true) }
     }
 
@@ -130,6 +131,7 @@ public struct FaultPlan: Sendable {
         let kind = [Fault.Kind.nodeKilled, .nodePaused, .memberKilled].randomElement(using: &random)!
         let second = draw(kind, using: &random)
         guard Int.random(in: 0..<3, using: &random) == 0, fault.kind != .orderRestored, fault.kind != .powerLost,
+            second != fault,
             fault.kind != .clockJumped || kind != .nodeKilled
         else { return nil }
         return second

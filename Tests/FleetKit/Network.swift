@@ -2,8 +2,8 @@ import Concurrency
 import Foundation
 public import TestSupport
 
-/// Hosts of a fleet on this machine, each a network namespace of its own on one bridge, through which this process reaches
-/// all of them. Between any two the packets can be dropped, in silence as a broken line does it.
+/// Hosts of a fleet on this machine, each a network namespace of its own on one bridge, through which this process
+/// reaches all of them. Between any two the packets can be dropped, in silence as a broken line does it.
 ///
 /// When it goes, or the process ends in whatever way, what runs in the namespaces is killed and everything is removed.
 public final class Network {

@@ -1,8 +1,8 @@
 public import Foundation
 import TestSupport
 
-/// An authority, a server's certificate for 127.0.0.1 and further addresses, one that has expired, one for another name, and a client's, in
-/// `directory`.
+/// An authority, a server's certificate for 127.0.0.1 and further addresses, one that has expired, one for another
+/// name, and a client's, in `directory`.
 /// - Parameter environment: of the program that makes them, such as one with another clock.
 public func makeCertificates(
     in directory: URL, for addresses: [String] = [], environment: [String: String] = [:]
