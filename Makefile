@@ -67,10 +67,10 @@ soak: build release ## run the tests of the node at length, then a node under lo
 	@swift build --quiet -c release --product Soak
 	@.build/release/Soak --lianfen .build/release/lianfen --minutes '$(or $(MINUTES),20)' --dir '$(or $(DIR),.build/soak)'
 
-chaos: build ## let real nodes meet one fault after the other under load: FAULTS=100, SEED=, DIR=.build/chaos
+chaos: build ## let real nodes meet one fault after the other under load: FAULTS=100, SEED=, ONLY=KIND, DIR=DIR
 	@mkdir -p '$(or $(DIR),.build/chaos)'
 	@LIANFEN_CHAOS_FAULTS='$(or $(FAULTS),100)' LIANFEN_CHAOS_SEED='$(or $(SEED),$(shell date +%s))' \
-	    LIANFEN_CHAOS_DIR="$$(realpath '$(or $(DIR),.build/chaos)')" \
+	    LIANFEN_CHAOS_ONLY='$(ONLY)' LIANFEN_CHAOS_DIR="$$(realpath '$(or $(DIR),.build/chaos)')" \
 	    swift test --skip-build --disable-xctest --filter ChaosTests/manyFaultsHurtNobody
 
 sanitize: setup ## run the tests of the node under the thread sanitizer

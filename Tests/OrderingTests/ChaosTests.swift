@@ -9,7 +9,7 @@ extension EtcdTests {
     @Suite struct ChaosTests {
         @Test func tenFaultsHurtNobody() throws {
             try withTemporaryDirectory { root in
-                _ = try Self.run(faults: 10, seed: 1, isBrief: true, in: root)
+                _ = try Self.run(faults: 10, seed: 1, isBrief: true, only: [], in: root)
             }
         }
 
@@ -19,7 +19,9 @@ extension EtcdTests {
             let orders = try #require(Orders.fromEnvironment)
             let root = orders.directory.appendingPathComponent("chaos-\(orders.seed)-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
-            guard try Self.run(faults: orders.faults, seed: orders.seed, isBrief: false, in: root) else { return }
+            let isWell = try Self.run(
+                faults: orders.faults, seed: orders.seed, isBrief: false, only: orders.only, in: root)
+            guard isWell else { return }
             // Whoever cleans up after the cluster may be at it already.
             try? FileManager.default.removeItem(at: root)
         }
@@ -29,6 +31,8 @@ extension EtcdTests {
             let faults: Int
             let seed: UInt64
             let directory: URL
+            /// Kinds that there may be; none for all.
+            let only: Set<String>
 
             static var fromEnvironment: Orders? {
                 let environment = ProcessInfo.processInfo.environment
@@ -36,13 +40,19 @@ extension EtcdTests {
                     let seed = environment["LIANFEN_CHAOS_SEED"].flatMap({ UInt64($0) }),
                     let directory = environment["LIANFEN_CHAOS_DIR"]
                 else { return nil }
-                return Orders(faults: faults, seed: seed, directory: URL(fileURLWithPath: directory))
+                return Orders(
+                    faults: faults, seed: seed, directory: URL(fileURLWithPath: directory),
+                    only: Set((environment["LIANFEN_CHAOS_ONLY"] ?? "").split(separator: ",").map(String.init)))
             }
         }
 
         /// Answers whether all was as it should be.
-        private static func run(faults: Int, seed: UInt64, isBrief: Bool, in root: URL) throws -> Bool {
-            let (kinds, leftOut) = Campaign.possible(in: root)
+        private static func run(faults: Int, seed: UInt64, isBrief: Bool, only: Set<String>, in root: URL) throws
+            -> Bool
+        {
+            let (possible, leftOut) = Campaign.possible(in: root)
+            let kinds = possible.filter { only.isEmpty || only.contains($0.rawValue) }
+            try #require(!kinds.isEmpty, "possible are \(possible.map(\.rawValue))")
             let plan = FaultPlan(seed: seed, faults: faults, kinds: kinds, isBrief: isBrief)
             // At once, while it happens.
             let say = { (line: String) in FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
