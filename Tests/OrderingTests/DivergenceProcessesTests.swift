@@ -1,6 +1,7 @@
 import Canonical
 import Chain
 import Crypto
+import FleetKit
 import Foundation
 import JSON
 import Ledger

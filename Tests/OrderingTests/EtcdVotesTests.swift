@@ -1,6 +1,7 @@
 import Canonical
 import Crypto
 import EtcdKit
+import FleetKit
 import Foundation
 import Ledger
 import Ordering
