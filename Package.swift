@@ -195,7 +195,7 @@ var targets: [Target] = [
             "CrashKit", "CrashLoad", "lianfen",
         ]),
     tests("ConcurrencyTests", ["Concurrency"]),
-    tests("BenchTests", ["Bench", "JSON", "Ledger", "Storage", "StorageRocksDB", "lianfen"]),
+    tests("BenchTests", ["Bench", "JSON", "Ledger", "ServerKit", "Storage", "StorageRocksDB", "lianfen"]),
     tests("CountsTests", ["Counts"]),
     tests("SoakTests", ["Soak"]),
     tests("ProjectTests", []),

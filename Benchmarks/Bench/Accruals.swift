@@ -68,6 +68,6 @@ extension Benchmark {
                 key: NaturalKey(source: BenchChain.source, order: Array(order.utf8), line: UInt32(line)),
                 amount: UInt64.random(in: 1...1000, using: &numbers))
         }
-        return chain.encoded([.accrue(AccrueList(unit: BenchChain.unit, lines: lines))], by: BenchChain.issuer)
+        return chain.encoded([.accrue(AccrueList(unit: BenchChain.unit, lines: lines))], by: chain.issuer)
     }
 }

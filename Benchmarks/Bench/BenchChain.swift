@@ -13,6 +13,8 @@ package struct BenchChain: Sendable {
     let path: String
     let genesis: Genesis
     let genesisHash: Digest
+    /// Who gives the points of the unit.
+    let issuer: Author
 
     static let unit = UnitCode("BENCH")!
     static let source = SourceID("bench")!
@@ -26,7 +28,6 @@ package struct BenchChain: Sendable {
 
     static func votingKey(_ id: OrganisationID) -> SecretKey { key("bench voting \(id.number)") }
     package static func holderKey(_ index: Int) -> SecretKey { key("bench holder \(index)") }
-    static let issuer = Author(.organisation(OrganisationID(1)), key("bench issuing 1"))
 
     /// The account with a number. Ids are spread evenly, as drawn ones are.
     package static func account(_ index: Int) -> AccountID {
@@ -57,10 +58,13 @@ package struct BenchChain: Sendable {
 
     private static let keptFrom = 1_000_000
 
-    private init(_ path: String) throws {
+    /// The chain whose genesis lies in a directory.
+    /// - Parameter issuingKey: of its first organisation, where the chain was not made here.
+    init(_ path: String, issuingKey: SecretKey = key("bench issuing 1")) throws {
         self.path = path
         genesis = try Genesis(canonicalBytes: try Self.read("\(path)/genesis"))
         genesisHash = genesis.hash
+        issuer = Author(.organisation(OrganisationID(1)), issuingKey)
     }
 
     private static func make(_ path: String, validators: Int, holders: Int, accounts: Int) throws {
@@ -83,12 +87,30 @@ package struct BenchChain: Sendable {
             try store.write(BlockStore.genesisBatch(genesis), synced: true)
         }
         try chain.running { running in
-            try running.submit([chain.encoded([.publish(program, issuer: OrganisationID(1))], by: issuer)])
-            try running.fill(holders: holders, accounts: accounts)
+            for envelope in chain.founding(holders: holders) { try running.submit([envelope]) }
+            try running.open(accounts: accounts, after: holders)
         }
     }
 
     private static let program = Program(unit: unit, currency: "CNY", faceMinor: 1, facePoints: 100)
+
+    /// What a ledger begins with, one after the other: the unit, then the holders' accounts with what they spend.
+    func founding(holders: Int) -> [[UInt8]] {
+        let publication = encoded([.publish(Self.program, issuer: OrganisationID(1))], by: issuer)
+        return stride(from: 0, to: holders, by: Self.openedTogether).reduce(into: [publication]) { envelopes, start in
+            let range = start..<min(start + Self.openedTogether, holders)
+            let lines = range.map {
+                OpenLine(account: Self.account($0), credential: Self.holderKey($0).publicKey)
+            }
+            let gifts = range.map { AccrualLine(account: Self.account($0), key: .opening($0), amount: Self.opening) }
+            envelopes += [
+                encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer),
+                encoded([.accrue(AccrueList(unit: Self.unit, lines: gifts))], by: issuer),
+            ]
+        }
+    }
+
+    private static let openedTogether = 4000
 
     func storePath(_ id: OrganisationID) -> String { "\(path)/\(id.number)" }
 
@@ -129,19 +151,8 @@ package struct BenchChain: Sendable {
 
         var node: NodeRunner { consortium.first }
 
-        /// Opens accounts, and gives the holders' theirs to spend.
-        fileprivate func fill(holders: Int, accounts: Int) throws {
-            for start in stride(from: 0, to: holders, by: 4000) {
-                let range = start..<min(start + 4000, holders)
-                let lines = range.map {
-                    OpenLine(account: account($0), credential: BenchChain.holderKey($0).publicKey)
-                }
-                let gifts = range.map { AccrualLine(account: account($0), key: .opening($0), amount: opening) }
-                try submit([
-                    chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer)
-                ])
-                try submit([chain.encoded([.accrue(AccrueList(unit: unit, lines: gifts))], by: issuer)])
-            }
+        /// Opens accounts without a key.
+        fileprivate func open(accounts: Int, after holders: Int) throws {
             // A few batches at a time, so that as little of the load is in memory as keeps the node busy.
             let batches = (accounts + ListBounds.linesMax - 1) / ListBounds.linesMax
             try submit(count: batches, window: 8) { batch in
@@ -149,7 +160,7 @@ package struct BenchChain: Sendable {
                 let lines = (start..<min(start + ListBounds.linesMax, holders + accounts)).map {
                     OpenLine(account: account($0), credential: nil)
                 }
-                return chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: issuer)
+                return chain.encoded([.open(OpenList(organisation: OrganisationID(1), lines: lines))], by: chain.issuer)
             }
         }
 

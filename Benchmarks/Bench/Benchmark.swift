@@ -88,7 +88,7 @@ public struct Benchmark: Sendable {
     /// All of them, in the order in which they are run.
     public static let all: [Benchmark] =
         [verifyLimit] + transfers + accruals + latencies + http + imports + openings
-        + postgres
+        + consortium + postgres
 
     /// Points of the curves of growth, those of a curve one after the other from the smallest on.
     public static let growth: [Benchmark] = accountsGrowth + historyGrowth + batchGrowth

@@ -18,7 +18,8 @@ extension Benchmark {
         ) { setting in
             try served(setting) { door in
                 try figure(setting, "http-submit", door) { run in
-                    signedTransfers(door.chain, count: submissionsARun, run: run, draw: .uniform).map(door.submission)
+                    signedTransfers(door.chain, count: submissionsARun, run: run, draw: .uniform).map(
+                        HTTPLoad.submission)
                 }
             }
         },
@@ -85,10 +86,6 @@ extension Benchmark {
         let chain: BenchChain
         let port: Int
 
-        func submission(_ envelope: [UInt8]) -> [UInt8] {
-            HTTPLoad.request("POST /v1/transactions", ["Content-Type: application/octet-stream"], body: envelope)
-        }
-
         func balance(of holder: Int, token: String) -> [UInt8] {
             HTTPLoad.request(
                 "GET /v1/accounts/\(BenchChain.account(holder))/balances/\(BenchChain.unit)",
@@ -98,7 +95,7 @@ extension Benchmark {
         /// The issuer's, which may read every balance of its unit.
         func token() throws -> String {
             try NodeClient(
-                "http://127.0.0.1:\(port)", pin: .genesis(chain.genesis), identity: Identity(BenchChain.issuer)
+                "http://127.0.0.1:\(port)", pin: .genesis(chain.genesis), identity: Identity(chain.issuer)
             ).currentToken().text
         }
     }

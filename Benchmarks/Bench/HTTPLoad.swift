@@ -7,10 +7,19 @@ import Glibc
 package struct HTTPLoad {
     private let port: Int
     private let connections: Int
+    /// With what every answer begins, in small letters.
+    private let status: StaticString
 
-    package init(port: Int, connections: Int) {
+    /// - Parameter status: with what every answer has to begin, in small letters.
+    package init(port: Int, connections: Int, status: StaticString = "http/1.1 2") {
         self.port = port
         self.connections = connections
+        self.status = status
+    }
+
+    /// Of a server that has to certify what it is given before it answers.
+    static func certifying(port: Int, connections: Int) -> HTTPLoad {
+        HTTPLoad(port: port, connections: connections, status: "http/1.1 200")
     }
 
     private final class Client {
@@ -18,7 +27,8 @@ package struct HTTPLoad {
         /// The answer that is being read; `count` bytes of it are there.
         var answer = [UInt8](repeating: 0, count: answerBytesMax)
         var count = 0
-        var sentAt: UInt64 = 0
+        /// When it was to be sent.
+        var dueAt: UInt64 = 0
 
         init(_ socket: Int32) { self.socket = socket }
     }
@@ -26,10 +36,16 @@ package struct HTTPLoad {
     private static let answerBytesMax = 64 << 10
 
     /// Sends each of the requests once.
-    /// - Parameter requests: whole requests, of connections that stay open.
+    /// - Parameters:
+    ///   - requests: whole requests, of connections that stay open.
+    ///   - rate: how many fall due a second; none: each as soon as a connection is free. Where all connections wait, a
+    ///     request that is due waits too, and its time has begun: a server that is late is not spared its next ones.
+    ///   - isOver: asked again and again; from when it says so on no more requests are sent.
     /// - Returns: how long all of them took, and each one by itself, in the order of the answers.
     /// - Throws: where an answer is not 2xx, or a connection ends.
-    package func send(_ requests: [[UInt8]]) throws -> (seconds: Double, nanoseconds: [UInt64]) {
+    package func send(
+        _ requests: [[UInt8]], aSecond rate: Double? = nil, isOver: () -> Bool = { false }
+    ) throws(BenchError) -> (seconds: Double, nanoseconds: [UInt64]) {
         var clients: [Client] = []
         defer { for client in clients { close(client.socket) } }
         for _ in 0..<min(connections, requests.count) { clients.append(Client(try Self.connect(port))) }
@@ -37,24 +53,37 @@ package struct HTTPLoad {
         var times: [UInt64] = []
         times.reserveCapacity(requests.count)
         let start = Machine.now()
-        for client in clients {
-            try Self.begin(requests[next], client)
-            next += 1
-        }
+        func due(_ index: Int) -> UInt64 { rate.map { start + UInt64(Double(index) / $0 * 1e9) } ?? 0 }
+        var idle = Array(clients.indices.reversed())
         var ready = clients.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
-        while times.count < requests.count {
-            let count = poll(&ready, nfds_t(ready.count), Self.patienceMilliseconds)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw BenchError("load", "the server gave no answer") }
-            for (index, client) in clients.enumerated() where ready[index].revents != 0 {
-                guard try Self.isAnswered(client) else { continue }
-                times.append(Machine.now() - client.sentAt)
-                guard next < requests.count else { continue }
-                try Self.begin(requests[next], client)
+        var last = requests.count
+        while times.count < last {
+            if next < last, isOver() {
+                last = next
+                continue
+            }
+            while next < last, let index = idle.last, due(next) <= Machine.now() {
+                idle.removeLast()
+                try Self.begin(requests[next], clients[index], due: due(next))
                 next += 1
+            }
+            let wait = next < last && !idle.isEmpty ? Self.milliseconds(until: due(next)) : nil
+            let count = poll(&ready, nfds_t(ready.count), wait ?? Self.patienceMilliseconds)
+            if count < 0, errno == EINTR || wait != nil { continue }
+            guard count > 0 || wait != nil else { throw BenchError("load", "the server gave no answer") }
+            for (index, client) in clients.enumerated() where ready[index].revents != 0 {
+                guard try isAnswered(client) else { continue }
+                times.append(Machine.now() - client.dueAt)
+                idle.append(index)
             }
         }
         return (Machine.seconds(since: start), times)
+    }
+
+    /// From now until then, rounded up.
+    private static func milliseconds(until time: UInt64) -> Int32 {
+        let now = Machine.now()
+        return time > now ? Int32(clamping: (time - now + 999_999) / 1_000_000) : 0
     }
 
     private static let patienceMilliseconds: Int32 = 30_000
@@ -66,8 +95,13 @@ package struct HTTPLoad {
         return Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
     }
 
+    /// A transaction, encoded, as a till sends it.
+    static func submission(_ envelope: [UInt8]) -> [UInt8] {
+        request("POST /v1/transactions", ["Content-Type: application/octet-stream"], body: envelope)
+    }
+
     /// A socket that is connected to a port of this machine.
-    package static func connect(_ port: Int) throws -> Int32 {
+    package static func connect(_ port: Int) throws(BenchError) -> Int32 {
         let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -84,8 +118,8 @@ package struct HTTPLoad {
         return made
     }
 
-    private static func begin(_ request: [UInt8], _ client: Client) throws {
-        client.sentAt = Machine.now()
+    private static func begin(_ request: [UInt8], _ client: Client, due: UInt64) throws(BenchError) {
+        client.dueAt = due > 0 ? due : Machine.now()
         var sent = 0
         while sent < request.count {
             let count = request[sent...].withUnsafeBytes {
@@ -98,7 +132,7 @@ package struct HTTPLoad {
     }
 
     /// Takes what has come; true where the answer is whole, and as it should be.
-    private static func isAnswered(_ client: Client) throws -> Bool {
+    private func isAnswered(_ client: Client) throws(BenchError) -> Bool {
         let room = client.answer.count - client.count
         guard room > 0 else { throw BenchError("load", "the server's answer is too long") }
         let start = client.count
@@ -106,30 +140,31 @@ package struct HTTPLoad {
             recv(client.socket, $0.baseAddress! + start, room, 0)
         }
         if received < 0, errno == EINTR || errno == EAGAIN { return false }
-        guard received > 0 else { throw failure("a connection ended") }
+        guard received > 0 else { throw Self.failure("a connection ended") }
         client.count += received
         let answer = client.answer.prefix(client.count)
-        let isWhole = try answer.withUnsafeBytes { bytes throws(BenchError) in
-            try Self.whole(bytes).map { bytes.count >= $0 } ?? false
-        }
+        let length = try answer.withUnsafeBytes { bytes in
+            Result { () throws(BenchError) in try whole(bytes) }
+        }.get()
+        let isWhole = length.map { answer.count >= $0 } ?? false
         if isWhole { client.count = 0 }
         return isWhole
     }
 
     /// How long the answer is that begins so; nil where its head is not whole yet.
-    private static func whole(_ bytes: UnsafeRawBufferPointer) throws(BenchError) -> Int? {
+    private func whole(_ bytes: UnsafeRawBufferPointer) throws(BenchError) -> Int? {
         var line = 0
         var length: Int?
         for index in 0..<bytes.count where bytes[index] == 0x0A {
             let count = index - line
-            if line == 0, !begins(bytes, at: 0, "http/1.1 2") {
+            if line == 0, !Self.begins(bytes, at: 0, status) {
                 throw BenchError("load", "the server answered: \(String(decoding: bytes, as: UTF8.self))")
             }
             if count <= 1 {
                 guard let length else { throw BenchError("load", "the server answered without a Content-Length") }
                 return index + 1 + length
             }
-            if begins(bytes, at: line, "content-length:") {
+            if Self.begins(bytes, at: line, "content-length:") {
                 length = bytes[line..<index].reduce(0) { (0x30...0x39).contains($1) ? $0 * 10 + Int($1 - 0x30) : $0 }
             }
             line = index + 1

@@ -67,6 +67,27 @@ public enum Machine {
         return Double(status.f_bavail) * Double(status.f_frsize)
     }
 
+    /// Ports of loopback that nobody has now.
+    static func freePorts(_ count: Int) throws(BenchError) -> [Int] {
+        var sockets: [Int32] = []
+        defer { for socket in sockets { close(socket) } }
+        return try (0..<count).map { _ throws(BenchError) in
+            let made = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            sockets.append(made)
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let isBound = withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(made, $0, length) == 0 && getsockname(made, $0, &length) == 0
+                }
+            }
+            guard isBound else { throw BenchError("load", "there is no free port") }
+            return Int(UInt16(bigEndian: address.sin_port))
+        }
+    }
+
     package static func names(in directory: String) -> [String] {
         guard let handle = opendir(directory) else { return [] }
         defer { closedir(handle) }

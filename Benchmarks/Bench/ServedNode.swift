@@ -1,7 +1,7 @@
 package import Glibc
 import JSON
 
-/// `lianfen node` in a process of its own, at a free port.
+/// `lianfen node` in a process of its own.
 package struct ServedNode: ~Copyable {
     private let child: Child
     package let port: Int
@@ -12,14 +12,18 @@ package struct ServedNode: ~Copyable {
     /// Starts it, and waits until its door is open. What it says goes to files beside the chain.
     /// - Parameters:
     ///   - directory: the chain's.
+    ///   - wanted: the port of its door; 0 for one that is free.
     ///   - secondsMax: after which it ends by itself, should nobody be left to stop it.
-    package init(_ tool: String, _ directory: String, secondsMax: Int = 600) throws {
+    package init(_ tool: String, _ directory: String, port wanted: Int = 0, secondsMax: Int = 600) throws {
         let log = "\(directory)/node.log"
         let errors = "\(directory)/node.errors"
+        // What an earlier one has said of its door.
+        unlink(log)
         let child = try Child(
             tool,
             [
-                "node", "--dir", directory, "--listen", "127.0.0.1:0", "--log", log, "--drain", "0", "--seconds",
+                "node", "--dir", directory, "--listen", "127.0.0.1:\(wanted)", "--log", log, "--drain", "0",
+                "--seconds",
                 "\(secondsMax)",
             ], errors: errors)
         let start = Machine.now()
