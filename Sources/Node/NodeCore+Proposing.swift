@@ -10,11 +10,16 @@ extension NodeCore {
     /// wait for that certificate and share one, though not for long. Where nothing is under way, nothing waits.
     static let worthAnEntryBytes = 128 << 10
     static let sharingMilliseconds: UInt64 = 100
+    /// So many positions after one that was lost are left to whose turn it is.
+    static let turnsTaken: UInt64 = 32
+    /// The longest that one place of distance is worth, however slow the order is.
+    static let stepMillisecondsMax: UInt64 = 250
 
     mutating func propose(_ now: UInt64) {
         noteStanding()
         guard let key = configuration.votingKey, signingStopped == nil, wasVoter else { return }
-        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt, now >= retryAt
+        guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt,
+            now >= retryAt, now >= turnAt
         else { return }
         // So that the entry can be executed at once.
         guard mayExecute else { return }
@@ -49,7 +54,7 @@ extension NodeCore {
             certificate: certificate, transactions: batch.map(\.transaction))
         let bytes = entry.signed(genesis: executor.genesisHash, key: key)
         precondition(bytes.count <= Entry.bytesMax, "an entry of ours fits")
-        appending = Appending(position: position, bytes: bytes, entry: entry, tickets: batch.map(\.ticket))
+        appending = Appending(position: position, bytes: bytes, entry: entry, tickets: batch.map(\.ticket), since: now)
         effects.append(.append(bytes, position: position))
     }
 
@@ -66,6 +71,7 @@ extension NodeCore {
 
     mutating func appended(_ position: UInt64, _ result: AppendResult, _ now: UInt64) {
         guard let mine = appending, mine.position == position else { return }
+        appendMilliseconds = now - min(mine.since, now)
         switch result {
         case .appended:
             appending = nil
@@ -81,7 +87,7 @@ extension NodeCore {
         case .taken:
             appending = nil
             takenAt = position
-            retryAt = now + turnDistance(at: position + 1) * configuration.stepMilliseconds
+            takesTurnsTo = position + Self.turnsTaken
             read()
         case .closed:
             appending = nil
@@ -109,6 +115,17 @@ extension NodeCore {
             }
         }
         wasVoter = isVoter
+    }
+
+    /// From when on the next position may be tried. Who lost a position has met others who want the next ones too: for
+    /// a while it leaves each to whose turn that is, from the moment on at which all of them could try. Otherwise those
+    /// who waited for the same certificate would all append at once, time and again, and all but one in vain, which
+    /// costs the order as much as what it takes.
+    var turnAt: UInt64 {
+        guard executed < takesTurnsTo else { return 0 }
+        // Time for somebody else's append, and for reading what it brought.
+        let step = min(max(configuration.stepMilliseconds, 2 * appendMilliseconds), Self.stepMillisecondsMax)
+        return max(lastEntryAt, certifiedAt) + turnDistance(at: executed + 1) * step
     }
 
     private func turnDistance(at position: UInt64) -> UInt64 {

@@ -115,6 +115,8 @@ public struct NodeCore: Sendable {
         let entry: Entry
         /// Of its transactions.
         let tickets: [Pool.Ticket]
+        /// When it was handed to the order.
+        let since: UInt64
         /// No answer came: reading the position tells what happened.
         var isUnknown = false
     }
@@ -157,6 +159,10 @@ public struct NodeCore: Sendable {
     var retryAt: UInt64 = 0
     /// An append found this position taken: until it is read and executed there is nothing to append to.
     var takenAt: UInt64 = 0
+    /// Up to this position each is left to whose turn it is, for a while.
+    var takesTurnsTo: UInt64 = 0
+    /// How long the last append took until it was known what came of it.
+    var appendMilliseconds: UInt64 = 0
     var lastEntryAt: UInt64
 
     // Admission.
@@ -346,7 +352,7 @@ public struct NodeCore: Sendable {
     /// What is due already waits for an event, not for time: it must not wake the node again and again.
     private mutating func scheduleWake(_ now: UInt64) {
         let times = [
-            readAt + Self.pollMilliseconds, sentAt + Self.resendMilliseconds, logRetryAt ?? 0, retryAt,
+            readAt + Self.pollMilliseconds, sentAt + Self.resendMilliseconds, logRetryAt ?? 0, retryAt, turnAt,
             lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds,
             pool.hasReady ? lastEntryAt + Self.sharingMilliseconds : 0,
         ]

@@ -39,6 +39,8 @@ final class Stage {
     }
     /// What becomes of a member's write of block and lock.
     var lockFate: (_ member: Int, _ height: UInt64) -> LockFate = { _, _ in .done }
+    /// Appends that found their position taken.
+    private(set) var appendsInVain = 0
     private var inbox: [(member: Int, life: Int, event: Event)] = []
     private var requests: UInt64 = 0
     private var nonces: UInt64 = 500_000
@@ -159,6 +161,7 @@ final class Stage {
                 post(.signatures(results), to: index)
             case .append(let bytes, let position):
                 let result = log.append(bytes, at: position)
+                if result == .taken { appendsInVain += 1 }
                 post(.appended(position: position, result), to: index)
                 if result == .appended {
                     for other in members.indices where wakes(other) { post(.wake, to: other) }

@@ -24,6 +24,37 @@ import Testing
         #expect(stage.members[3].sent.isEmpty)
     }
 
+    /// Of four who hold transactions at the same moment all append, and three in vain; while that goes on, those who
+    /// lost leave each position to whose turn it is. One who is gone holds nobody up.
+    @Test(arguments: [nil, 2])
+    func whoLostAPositionLeavesTheNextToWhoseTurnItIs(gone: Int?) throws {
+        let stage = try Stage()
+        stage.found()
+        if let gone { stage.kill(gone) }
+        let there = (0..<4).filter { $0 != gone }
+        let (head, before) = (stage.log.head, stage.appendsInVain)
+        let rounds = 40
+        for round in 0..<rounds {
+            for index in there {
+                let number = UInt64(4 * round + index)
+                stage.post(.submit(stage.earning(UInt8(number)), request: 1_000 + number), to: index)
+            }
+            stage.run()
+            stage.pass(1)
+        }
+        stage.pass(1_000)
+        for round in 0..<rounds {
+            for index in there {
+                let found = try #require(stage.receipt(1_000 + UInt64(4 * round + index), at: index))
+                #expect(found.receipt.result == .done)
+            }
+        }
+        let positions = Int(stage.log.head - head)
+        #expect(positions >= 8)
+        let inVain = stage.appendsInVain - before
+        #expect(inVain > 0 && inVain <= positions / 2, "\(inVain) of \(positions)")
+    }
+
     /// Behind by more than uncertified heights may be, with no votes left to come.
     @Test func aNodeThatComesLateCatchesUp() throws {
         let stage = try Stage()
