@@ -149,7 +149,7 @@ extension Problem.Kind {
         case .senderBusy: senderBusy
         case .halted: nodeHalted
         case .follower: nodeFollows
-        case .notHere: notReady
+        case .notHere, .delayed: notReady
         }
     }
 

@@ -38,7 +38,8 @@ extension Gateway {
         Route(
             .post, "/v1/transactions", "submitTransaction", "transactions",
             "Submits a signed transaction and waits until it is certified, or as long as Prefer: wait=SECONDS says. "
-                + "With Prefer: respond-async it answers once the node took it up, with its signed word for that.",
+                + "With Prefer: respond-async it answers once the node took it up, with its signed word for that; it "
+                + "gives none, and waits, where earlier ones have waited for long to be ordered.",
             body: Route.Body(
                 schema: Form<TransactionText>.signed.schema, takesBytes: true, isTransaction: true,
                 bytesMax: transactionTextBytesMax),

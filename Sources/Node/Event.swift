@@ -100,6 +100,8 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
     case follower
     /// Nothing of this envelope is under way here, so nothing can be promised.
     case notHere
+    /// What was taken up here before waits too long to be ordered, so nothing is promised.
+    case delayed
 
     public var description: String {
         switch self {
@@ -110,6 +112,7 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
         case .halted: "The node has stopped and takes nothing up."
         case .follower: "The node only follows the chain. Send it to a validator."
         case .notHere: "Nothing of this transaction is under way here any more. Look it up by its id."
+        case .delayed: "What this node took up before waits to be ordered for long, so it promises nothing now."
         }
     }
 }

@@ -204,7 +204,9 @@ extension NodeCore {
                 return (try? certificate.verify(genesis: genesis, set: set)) != nil
             })
         // None where the entry turned out to make an empty block: its transactions stay as they were.
+        let waiting = pool.orderableBytes
         let ordered = zip(block.decoded.transactions, tickets).map { pool.noteOrdered($0, $1) }
+        if pool.orderableBytes < waiting { waitingSince = nil }
         if let failure = failure ?? readFailure() {
             halt(.storage(failure))
             return nil

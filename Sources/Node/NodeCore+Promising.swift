@@ -6,6 +6,10 @@ import Ledger
 extension NodeCore {
     /// By how much later a block holds what is promised now: far more than a certificate takes while a quorum runs.
     public static let promiseMilliseconds: UInt64 = 30_000
+    /// Where something that was taken up here has waited so long to be ordered, while nothing else from here was,
+    /// nothing more is promised: the order may be out of reach, or this node too slow for a turn, and whoever breaks
+    /// promises can be held to them.
+    public static let orderedMilliseconds: UInt64 = 10_000
     /// Who may ask for one promise.
     private static let promisesMax = 16
 
@@ -41,9 +45,16 @@ extension NodeCore {
         return promiseRequests.values.joined().sorted()
     }
 
+    /// Since when what waits here has seen nothing of its kind ordered.
+    mutating func noteWaiting(_ now: UInt64) { waitingSince = pool.hasReady ? waitingSince ?? now : nil }
+
     private mutating func answerPromise(_ transaction: Transaction, _ request: UInt64, _ now: UInt64) {
         guard let key = configuration.votingKey else {
             effects.append(.answer(request: request, .refused(.follower)))
+            return
+        }
+        guard now <= (waitingSince ?? now) + Self.orderedMilliseconds else {
+            effects.append(.answer(request: request, .refused(.delayed)))
             return
         }
         // Block time may run ahead of this clock, and nothing is ordered past its validUntil.

@@ -131,6 +131,8 @@ public struct NodeCore: Sendable {
     var isReading = false
     var readAgain = false
     var logRetryAt: UInt64?
+    /// Since when transactions that were taken up here have waited without any of them being ordered.
+    var waitingSince: UInt64?
     var isFirstRead = true
     /// The order has let go of the newest executed position, so that it cannot be looked at there.
     var isHeadGone = false
@@ -321,6 +323,7 @@ public struct NodeCore: Sendable {
         propose(now)
         resend(now)
         noteStanding(now)
+        noteWaiting(now)
         scheduleWake(now)
     }
 
@@ -345,6 +348,7 @@ public struct NodeCore: Sendable {
             sentAt -= min(back, sentAt)
             uncertified = uncertified.map { ($0.since - min(back, $0.since), $0.above) }
             logRetryAt = logRetryAt.map { $0 - min(back, $0) }
+            waitingSince = waitingSince.map { $0 - min(back, $0) }
         }
         clock = now
     }

@@ -57,6 +57,35 @@ import Testing
         #expect(promise(stage, garbled.envelopeDigest, at: 0) == .refused(.notHere))
     }
 
+    /// A node whose transactions are not ordered, for whatever reason, does not know when the next ones will be.
+    @Test func nothingIsPromisedWhileWhatWasTakenUpWaitsForLong() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, _ in false }
+        // Without certificates nodes run some heights ahead, and order nothing beyond.
+        for order in 0..<16 {
+            stage.submit(stage.earning(UInt8(order)), to: 2)
+            stage.pass(200)
+        }
+        func isPromised(_ order: UInt8) -> Bool {
+            let transaction = stage.earning(order)
+            stage.submit(transaction, to: 2)
+            if case .promise? = promise(stage, transaction.envelopeDigest, at: 2) { return true }
+            #expect(stage.members[2].answers[9_000_000] == .refused(.delayed))
+            return false
+        }
+        #expect(isPromised(20))
+        stage.pass(NodeCore.orderedMilliseconds)
+        #expect(!isPromised(21))
+        // Its clock goes back: it has waited no longer for that.
+        stage.now -= 20_000
+        #expect(!isPromised(22))
+        stage.carries = { _, _ in true }
+        stage.pass(5_000)
+        stage.carries = { _, _ in false }
+        #expect(isPromised(23))
+    }
+
     /// Nothing is promised beyond the time up to which it can be executed at all.
     @Test func noPromiseGoesPastTheTransactionsOwnTime() throws {
         let stage = try Stage()
