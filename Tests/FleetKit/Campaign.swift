@@ -26,8 +26,8 @@ public final class Campaign {
     private let say: (String) -> Void
     private let http: HTTPClient
     private var random: SeededGenerator
-    /// Of the cluster, from some time ago.
-    private var copy: String
+    /// Of the cluster, from some time ago, and the height that was certified then.
+    private var copy: (file: String, height: UInt64)
     private var epoch = 0
     /// Whether all nodes stood at one height when the last fault was over.
     private var allIsWell = true
@@ -72,7 +72,8 @@ public final class Campaign {
         http = try HTTPClient(fleet.configuration)
         try fleet.start(Array(0..<Self.nodeCount))
         try fleet.found(people: 12)
-        copy = try fleet.cluster.copy()
+        copy = (try fleet.cluster.copy(), 0)
+        copy.height = highest()
     }
 
     /// Lets everything in the plan go wrong, and judges what is left.
@@ -139,7 +140,7 @@ public final class Campaign {
         for (index, machine) in fleet.machines.enumerated() where machine.process?.isRunning != true {
             complain("node \(index + 1) has ended by itself: \(machine.process?.errors.suffix(2_000) ?? "")")
         }
-        if step.settles, Int.random(in: 0..<4, using: &random) == 0 { copy = try fleet.cluster.copy() }
+        if step.settles, Int.random(in: 0..<4, using: &random) == 0 { try takeCopy() }
     }
 
     private func start(_ fault: Fault) throws {
@@ -170,7 +171,11 @@ public final class Campaign {
         case .memberKilled(let member): fleet.cluster.kill(member)
         case .majorityLost(let left):
             for member in 0..<Self.memberCount where member != left { fleet.cluster.kill(member) }
-        case .orderRestored: try fleet.cluster.restore(copy)
+        case .orderRestored:
+            // One that is as new as the cluster itself would bring nothing back.
+            let isOld = { self.highest() > self.copy.height + Self.underWayMax }
+            guard wait(for: "blocks after the copy", Self.progressSeconds, isOld) != nil else { return }
+            try fleet.cluster.restore(copy.file)
         case .clockJumped(let node, let seconds):
             fleet.machines[node].clock?.jump(toMilliseconds: Int64(seconds) * 1000)
         }
@@ -216,6 +221,8 @@ public final class Campaign {
 
     private func signal(_ node: Int, _ signal: Int32) { fleet.machines[node].process?.signal(signal) }
 
+    private func takeCopy() throws { copy = (try fleet.cluster.copy(), highest()) }
+
     /// As docs/machines.md has it for an order that was lost: everybody has noticed, a quorum signs, one starts, all
     /// join.
     private func beginEpoch() throws {
@@ -232,7 +239,7 @@ public final class Campaign {
         try fleet.epoch(["start", "--replace"] + files, at: starter)
         for node in nodes where node != starter { try fleet.epoch(["join"] + files, at: node) }
         // The next copy that is restored may be of an epoch before.
-        if Bool.random(using: &random) { copy = try fleet.cluster.copy() }
+        if Bool.random(using: &random) { try takeCopy() }
         for node in nodes { try fleet.launch(node) }
     }
 

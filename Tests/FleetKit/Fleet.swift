@@ -25,6 +25,7 @@ public final class Fleet {
         /// By how much its clock has jumped; none where it cannot.
         let clock: JumpingClock?
         public fileprivate(set) var process: Child?
+        fileprivate(set) var launchedAt = ContinuousClock.now
         /// What its processes before the present one said of themselves.
         private(set) var said = ""
 
@@ -180,6 +181,7 @@ public final class Fleet {
     public func launch(_ index: Int) throws {
         let machine = machines[index]
         let tls = root.appendingPathComponent("tls")
+        machine.launchedAt = .now
         machine.process = try Child(
             [
                 "node", "--dir", machine.directory, "--listen", String(machine.url.dropFirst("https://".count)),

@@ -18,6 +18,7 @@ final class Traffic: @unchecked Sendable {
     /// One transaction and what was said of it.
     struct Sent: Sendable {
         let transaction: Transaction
+        let madeAt = ContinuousClock.now
         /// What was wrong when it was made.
         let during: String
         /// Certified, by whom, where and with which receipt.

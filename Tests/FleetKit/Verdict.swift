@@ -13,6 +13,8 @@ struct Verdict {
     private let sent: [TransactionID: Traffic.Sent]
     private(set) var complaints: [String] = []
     private(set) var summary = ""
+    /// When each node's last process was started.
+    private let births: [ContinuousClock.Instant]
 
     /// How many of a kind are told of one by one.
     private static let namedMax = 5
@@ -22,6 +24,7 @@ struct Verdict {
     init(_ fleet: Fleet, _ sent: [TransactionID: Traffic.Sent]) {
         self.fleet = fleet
         self.sent = sent
+        births = fleet.machines.map(\.launchedAt)
     }
 
     /// Where a transaction stands in a chain, each time that it does.
@@ -104,6 +107,8 @@ struct Verdict {
     private mutating func compare(_ chain: Chain) {
         var wrong: [String] = []
         var counts = (certified: 0, refused: 0, promised: 0, promisedThere: 0, late: 0, absent: 0, there: 0)
+        // Promised by a process that has lived from then to the end: no death explains it.
+        var forgotten = 0
         var (late, absent): ([String: Int], [String: Int]) = ([:], [:])
         for (id, sent) in sent {
             let standings = chain.standings[id] ?? []
@@ -133,6 +138,8 @@ struct Verdict {
             guard let place = standings.first else {
                 counts.absent += 1
                 absent[sent.during, default: 0] += 1
+                let node = fleet.machines.indices.first { UInt32($0 + 1) == promise.validator.number }
+                if let born = node.map({ births[$0] }), sent.madeAt > born { forgotten += 1 }
                 continue
             }
             counts.promisedThere += 1
@@ -147,7 +154,8 @@ struct Verdict {
             "\(chain.headers.count - 1) blocks. Of \(sent.count) transactions \(counts.there) are in them; "
             + "\(counts.certified) were answered as certified, \(counts.refused) as refused there. "
             + "\(counts.promised) were promised: \(counts.promisedThere) of them are in a block, \(counts.late) later "
-            + "than promised\(Self.listed(late)), and \(counts.absent) are in none\(Self.listed(absent))."
+            + "than promised\(Self.listed(late)), and \(counts.absent) are in none\(Self.listed(absent)), "
+            + "\(forgotten) of them without the death of who promised."
     }
 
     /// During which faults most of them were made.
