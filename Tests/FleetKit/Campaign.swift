@@ -26,8 +26,8 @@ public final class Campaign {
     private let say: (String) -> Void
     private let http: HTTPClient
     private var random: SeededGenerator
-    /// Of the cluster, from some time ago, and the height that was certified then.
-    private var copy: (file: String, height: UInt64)
+    /// Of the cluster, from some time ago, with the height that was certified then and the epoch that it was.
+    private var copy: (file: String, height: UInt64, epoch: Int)
     private var epoch = 0
     /// Whether all nodes stood at one height when the last fault was over.
     private var allIsWell = true
@@ -72,7 +72,7 @@ public final class Campaign {
         http = try HTTPClient(fleet.configuration)
         try fleet.start(Array(0..<Self.nodeCount))
         try fleet.found(people: 12)
-        copy = (try fleet.cluster.copy(), 0)
+        copy = (try fleet.cluster.copy(), 0, 0)
         copy.height = highest()
     }
 
@@ -221,7 +221,7 @@ public final class Campaign {
 
     private func signal(_ node: Int, _ signal: Int32) { fleet.machines[node].process?.signal(signal) }
 
-    private func takeCopy() throws { copy = (try fleet.cluster.copy(), highest()) }
+    private func takeCopy() throws { copy = (try fleet.cluster.copy(), highest(), epoch) }
 
     /// As docs/machines.md has it for an order that was lost: everybody has noticed, a quorum signs, one starts, all
     /// join.
@@ -229,6 +229,8 @@ public final class Campaign {
         let nodes = Array(0..<Self.nodeCount)
         for node in nodes { try fleet.machines[node].process?.waitFor("`lianfen epoch`") }
         for node in nodes { fleet.kill(node) }
+        // The ring of an epoch that is long over is not replaced: such a cluster is emptied first.
+        if copy.epoch < epoch { try fleet.cluster.wipe(secured: true) }
         epoch += 1
         let signers = Array(nodes.shuffled(using: &random).prefix(Int.random(in: 3...4, using: &random)))
         let first = try fleet.sign(signers[0], number: epoch, "--new")
