@@ -66,7 +66,7 @@ extension EtcdLog {
             isPrevious
                 ? "the cluster holds a ring already: if it is the lost one, say `--replace`"
                 : "the cluster holds the ring of an epoch that is not the one before: it is another cluster, or was "
-                    + "restored from a copy that is older than that epoch; a cluster that is to be used has to be empty "
-                    + "then")
+                    + "restored from a copy that is older than that epoch; a cluster that is to be used has to be "
+                    + "empty then")
     }
 }
