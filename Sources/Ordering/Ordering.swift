@@ -16,6 +16,7 @@ public protocol Ordering: AnyObject, Sendable {
     func readHead() throws(OrderingError) -> UInt64
 
     /// Lets go of entries below `position`, which becomes the floor: every active validator has them, or peers who do.
+    /// A floor never sinks: where it lies at `position` or above, nothing happens.
     func trim(below position: UInt64) throws(OrderingError)
 
     var epoch: OrderingEpoch { get }

@@ -8,7 +8,7 @@ extension EtcdLog {
     public func found() throws(OrderingError) {
         let outcome = try transact(
             [.isAbsent(keys.epoch)],
-            then: [.put(keys.epoch, epoch.bytes), .put(keys.floor, Array(String(epoch.firstHeight).utf8))],
+            then: [.put(keys.epoch, epoch.bytes), .put(keys.floor, Self.bytes(floor: epoch.firstHeight))],
             else: [.get(keys.epoch)])
         if !outcome.succeeded { try check(epoch: outcome.ranges[0]) }
     }
@@ -40,7 +40,7 @@ extension EtcdLog {
                 [claim],
                 then: [
                     .delete(from: keys.entry(0), to: keys.entry(.max)),
-                    .put(keys.floor, Array(String(epoch.firstHeight).utf8)), .put(keys.epoch, unfinished),
+                    .put(keys.floor, Self.bytes(floor: epoch.firstHeight)), .put(keys.epoch, unfinished),
                 ], else: [.get(keys.epoch)])
             guard claimed.succeeded || claimed.ranges[0].first?.value == unfinished else {
                 throw occupied(isPrevious: false)

@@ -136,13 +136,21 @@ public final class EtcdLog: Ordering {
     }
 
     public func trim(below position: UInt64) throws(OrderingError) {
+        // Nodes know different things of how far the others have come, and a call that got no answer may take effect
+        // late. A floor that sinks below what was deleted would look like the end of a ring that lost its entries.
+        let (floor, _) = try look([])
+        guard floor < position else { return }
         let outcome = try transact(
-            [.holds(keys.epoch, epoch.bytes)],
+            [.holds(keys.epoch, epoch.bytes), .holds(keys.floor, Self.bytes(floor: floor))],
             then: [
-                .put(keys.floor, Array(String(position).utf8)),
+                .put(keys.floor, Self.bytes(floor: position)),
                 .delete(from: keys.entry(0), to: keys.entry(position)),
-            ])
-        guard outcome.succeeded else { throw .foreign("the ring is of another epoch; nothing was deleted") }
+            ], else: [.get(keys.epoch), .get(keys.floor)])
+        if !outcome.succeeded {
+            try check(epoch: outcome.ranges[0])
+            // Somebody else trims now, and this node again at its next turn; or it was this very call, asked twice.
+            guard Self.floor(outcome.ranges[1]) == position else { return }
+        }
         trimVotes(below: position)
         // Deleting alone frees nothing.
         try asking { () throws(EtcdError) in
@@ -220,6 +228,8 @@ public final class EtcdLog: Ordering {
         note(complaint: "\(complaint); `lianfen epoch` begins a lost order anew")
         return .foreign(complaint)
     }
+
+    static func bytes(floor: UInt64) -> [UInt8] { Array(String(floor).utf8) }
 
     private static func floor(_ found: [(key: String, value: [UInt8])]) -> UInt64 {
         found.first.flatMap { UInt64(String(decoding: $0.value, as: UTF8.self)) } ?? 1

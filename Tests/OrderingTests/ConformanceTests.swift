@@ -109,6 +109,11 @@ extension EtcdTests {
                 #expect(try log.readHead() == 10)
                 #expect(try log.read(from: 11, max: 1, bytesMax: 1 << 20).head == 10)
                 #expect(log.append([11], at: 11) == .appended)
+                // A node that knows less of the others' votes, or whose word comes late, trims where others have long.
+                try log.trim(below: 7)
+                #expect(throws: OrderingError.belowFloor(11)) { try log.read(from: 7, max: 1, bytesMax: 1 << 20) }
+                #expect(try log.readHead() == 11)
+                #expect(try log.read(from: 11, max: 9, bytesMax: 32 << 20).entries.map(\.bytes) == [[11]])
             }
         }
     }
