@@ -22,8 +22,11 @@ extension EtcdTests {
             let isWell = try Self.run(
                 faults: orders.faults, seed: orders.seed, isBrief: false, only: orders.only, in: root)
             guard isWell else { return }
-            // Whoever cleans up after the cluster may be at it already.
-            try? FileManager.default.removeItem(at: root)
+            // Whoever cleans up after the cluster may be at it at the same time.
+            for _ in 0..<10 where FileManager.default.fileExists(atPath: root.path) {
+                try? FileManager.default.removeItem(at: root)
+                usleep(100_000)
+            }
         }
 
         /// What `make chaos` asks for.
