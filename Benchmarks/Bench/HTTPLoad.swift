@@ -23,7 +23,9 @@ package struct HTTPLoad {
     }
 
     private final class Client {
-        let socket: Int32
+        private(set) var socket: Int32
+        /// Whether a request has been sent and its answer is not whole yet.
+        var isWaiting = false
         /// The answer that is being read; `count` bytes of it are there.
         var answer = [UInt8](repeating: 0, count: answerBytesMax)
         var count = 0
@@ -31,6 +33,13 @@ package struct HTTPLoad {
         var dueAt: UInt64 = 0
 
         init(_ socket: Int32) { self.socket = socket }
+
+        /// Takes another connection in the place of one that the server has closed, since nothing was sent for long.
+        func reconnect(_ port: Int) throws(BenchError) {
+            let fresh = try HTTPLoad.connect(port)
+            close(socket)
+            (socket, count) = (fresh, 0)
+        }
     }
 
     private static let answerBytesMax = 64 << 10
@@ -72,6 +81,11 @@ package struct HTTPLoad {
             if count < 0, errno == EINTR || wait != nil { continue }
             guard count > 0 || wait != nil else { throw BenchError("load", "the server gave no answer") }
             for (index, client) in clients.enumerated() where ready[index].revents != 0 {
+                guard client.isWaiting else {
+                    try client.reconnect(port)
+                    ready[index].fd = client.socket
+                    continue
+                }
                 guard try isAnswered(client) else { continue }
                 times.append(Machine.now() - client.dueAt)
                 idle.append(index)
@@ -120,6 +134,7 @@ package struct HTTPLoad {
 
     private static func begin(_ request: [UInt8], _ client: Client, due: UInt64) throws(BenchError) {
         client.dueAt = due > 0 ? due : Machine.now()
+        client.isWaiting = true
         var sent = 0
         while sent < request.count {
             let count = request[sent...].withUnsafeBytes {
@@ -147,7 +162,7 @@ package struct HTTPLoad {
             Result { () throws(BenchError) in try whole(bytes) }
         }.get()
         let isWhole = length.map { answer.count >= $0 } ?? false
-        if isWhole { client.count = 0 }
+        if isWhole { (client.count, client.isWaiting) = (0, false) }
         return isWhole
     }
 

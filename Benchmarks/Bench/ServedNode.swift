@@ -46,7 +46,7 @@ package struct ServedNode: ~Copyable {
         return child.finish().code
     }
 
-    private static let patienceSeconds = 30.0
+    private static let patienceSeconds = 90.0
 
     /// The port that its log says it listens at.
     private static func port(_ log: String) -> Int? {
