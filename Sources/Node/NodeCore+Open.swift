@@ -54,6 +54,7 @@ extension NodeCore {
             configuration: configuration, epoch: epoch, executor: executor,
             certificate: try blocks.certificate(height), tables: blocks,
             voteFloor: firstLock.map { max($0, 1) - 1 } ?? logHead, now: now, readFailure: { failure.withLock { $0 } })
+        core.headAtStart = logHead
         let sealed = try blocks.sealedEpoch()
         if sealed > epoch.number {
             core.stopSigning(

@@ -45,13 +45,19 @@ extension NodeCore {
         }
         let there = votes.vote(of: vote.validator, at: vote.height)
         let isOwn = vote.validator == configuration.validator && vote.height > voteFloor
-        if isOwn ? blocks[vote.height]?.lock == vote : there?.header == vote.header { return }
+        if isOwn ? isSaidHere(vote) : there?.header == vote.header { return }
         let set = executor.sets[vote.height]
         guard vote.verifies(genesis: executor.genesisHash, in: set) else { return }
         // (Up to the floor it is a vote of the directory that this one stands in for, and counts as any.)
         if isOwn { return meetTwin(vote.height) }
         if let there { return note(contradiction: there, vote, set) }
         count(vote, now)
+    }
+
+    /// Whether a vote under this node's key was made here, or by its former life and says the same.
+    private func isSaidHere(_ vote: Vote) -> Bool {
+        guard let lock = blocks[vote.height]?.lock else { return false }
+        return lock == vote || vote.height <= headAtStart && lock.header == vote.header
     }
 
     /// Another process signs with this key. Two signers are how one validator comes to vote twice.
@@ -64,8 +70,8 @@ extension NodeCore {
     /// Looks for a vote of a twin in a certificate. Twins that see the same order say the same, so nobody would pass on
     /// the vote of the second; but a certificate has one of them.
     mutating func lookForTwin(in certificate: Certificate) {
-        guard signingStopped == nil, let said = ownVotes[certificate.height], said.epoch == certificate.epoch,
-            said.round == certificate.round,
+        guard signingStopped == nil, certificate.height > headAtStart, let said = ownVotes[certificate.height],
+            said.epoch == certificate.epoch, said.round == certificate.round,
             let part = certificate.signatures.first(where: { $0.validator == configuration.validator }),
             part.signature != said.signature
         else { return }

@@ -190,6 +190,9 @@ public struct NodeCore: Sendable {
     static let ownVotesMax: UInt64 = 64
     /// Of this node's voting key.
     let ownKey: PublicKey?
+    /// The order's head when this node began: up to there its votes may be those of a former life, of which a directory
+    /// that came from a copy does not know.
+    var headAtStart: UInt64 = 0
     /// Whether it voted on the newest height.
     var wasVoter = false
     /// Contradictions that the chain does not know of yet.
