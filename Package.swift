@@ -34,6 +34,7 @@ var targets: [Target] = [
     system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
     system("CMicroHTTPD", pkgConfig: "libmicrohttpd", apt: "libmicrohttpd-dev"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
+    .systemLibrary(name: "CEpoll"),
 
     // The core: pure, no Foundation.
     library("Canonical"),
@@ -76,7 +77,7 @@ var targets: [Target] = [
         name: "Bench",
         dependencies: [
             "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node",
-            "HTTPServer", "Gateway", "Wallet", "Wire",
+            "HTTPServer", "Gateway", "Wallet", "Wire", "CEpoll",
         ],
         path: "Benchmarks/Bench", swiftSettings: house),
 

@@ -63,32 +63,38 @@ package struct HTTPLoad {
         times.reserveCapacity(requests.count)
         let start = Machine.now()
         func due(_ index: Int) -> UInt64 { rate.map { start + UInt64(Double(index) / $0 * 1e9) } ?? 0 }
-        var idle = Array(clients.indices.reversed())
-        var ready = clients.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
+        // Who has waited longest comes next, so that no connection is idle until the server closes it.
+        var idle = Array(clients.indices)
+        var ready = try ReadySockets()
+        for (index, client) in clients.enumerated() { try ready.add(client.socket, as: index) }
         var last = requests.count
+        var movedAt = start
         while times.count < last {
             if next < last, isOver() {
                 last = next
                 continue
             }
-            while next < last, let index = idle.last, due(next) <= Machine.now() {
-                idle.removeLast()
+            while next < last, let index = idle.first, due(next) <= Machine.now() {
+                idle.removeFirst()
                 try Self.begin(requests[next], clients[index], due: due(next))
-                next += 1
+                (next, movedAt) = (next + 1, Machine.now())
             }
-            let wait = next < last && !idle.isEmpty ? Self.milliseconds(until: due(next)) : nil
-            let count = poll(&ready, nfds_t(ready.count), wait ?? Self.patienceMilliseconds)
-            if count < 0, errno == EINTR || wait != nil { continue }
-            guard count > 0 || wait != nil else { throw BenchError("load", "the server gave no answer") }
-            for (index, client) in clients.enumerated() where ready[index].revents != 0 {
+            let isAwaiting = next == last || idle.isEmpty
+            let wait = isAwaiting ? Self.patienceMilliseconds : Self.milliseconds(until: due(next))
+            for index in try ready.wait(milliseconds: wait) {
+                movedAt = Machine.now()
+                let client = clients[index]
                 guard client.isWaiting else {
                     try client.reconnect(port)
-                    ready[index].fd = client.socket
+                    try ready.add(client.socket, as: index)
                     continue
                 }
                 guard try isAnswered(client) else { continue }
                 times.append(Machine.now() - client.dueAt)
                 idle.append(index)
+            }
+            guard !isAwaiting || Machine.seconds(since: movedAt) < Double(Self.patienceMilliseconds) / 1000 else {
+                throw BenchError("load", "the server gave no answer")
             }
         }
         return (Machine.seconds(since: start), times)

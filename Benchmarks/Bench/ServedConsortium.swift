@@ -137,8 +137,6 @@ final class ServedConsortium {
 struct Doors: Sendable {
     let ports: [Int]
 
-    private static let connectionsAThread = 256
-
     /// Sends these through nodes at a time, each of which gets every so many-th and has clients of its own in a thread.
     /// - Parameters:
     ///   - connections: clients of each node.
@@ -152,16 +150,13 @@ struct Doors: Sendable {
         isOver: @escaping @Sendable () -> Bool = { false }
     ) throws -> (seconds: Double, nanoseconds: [UInt64]) {
         let results = Locked<[Result<[UInt64], BenchError>]>([])
-        // To look at very many sockets for the few that have an answer costs more than the answers.
-        let each = (connections + Self.connectionsAThread - 1) / Self.connectionsAThread
-        let places = indices.flatMap { index in (0..<each).map { _ in index } }
         let start = Machine.now()
-        let threads = places.enumerated().map { place, index in
-            let load = HTTPLoad.certifying(port: ports[index], connections: connections / each)
-            let share = Self.share(requests, place, of: places.count)
+        let threads = indices.enumerated().map { place, index in
+            let load = HTTPLoad.certifying(port: ports[index], connections: connections)
+            let share = Self.share(requests, place, of: indices.count)
             return WorkerThread("clients-\(index + 1)") {
                 let result = Result { () throws(BenchError) in
-                    try load.send(share, aSecond: rate.map { $0 / Double(places.count) }, isOver: isOver).nanoseconds
+                    try load.send(share, aSecond: rate.map { $0 / Double(indices.count) }, isOver: isOver).nanoseconds
                 }
                 results.withLock { $0.append(result) }
             }
