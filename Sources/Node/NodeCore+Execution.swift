@@ -124,6 +124,7 @@ extension NodeCore {
         ring.note(header.height, bytes: block.decoded.raw.count)
         blocks[header.height] = Executed(block: block, tickets: tickets, lock: lock, isLocked: false)
         lastEntryAt = now
+        noteProposer(of: block)
         effects.append(.lock(BlockStore.lockBatch(block, lock: lock), height: header.height))
         takeCarried(block, now)
         recount(header.height, now)

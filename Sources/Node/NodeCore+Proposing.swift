@@ -3,14 +3,14 @@ import Crypto
 import Ledger
 import Ordering
 
-/// Ordering: whoever holds transactions appends at once; only after a lost append does a node wait, by its distance
-/// from whose turn it is. So a quiet chain waits for nobody, and no leader can be lost.
+/// Ordering: whoever holds transactions appends at once; only while others order some as well does a node wait, by its
+/// distance from whose turn it is. So a quiet chain waits for nobody, and no leader can be lost.
 extension NodeCore {
     /// While a block waits for its certificate, so many bytes make another entry worth its sync and its votes; fewer
     /// wait for that certificate and share one, though not for long. Where nothing is under way, nothing waits.
     static let worthAnEntryBytes = 128 << 10
     static let sharingMilliseconds: UInt64 = 100
-    /// So many positions after one that was lost are left to whose turn it is.
+    /// So many positions are left to whose turn it is, from where two nodes had something to order.
     static let turnsTaken: UInt64 = 32
     /// The longest that one place of distance is worth, however slow the order is.
     static let stepMillisecondsMax: UInt64 = 250
@@ -87,7 +87,6 @@ extension NodeCore {
         case .taken:
             appending = nil
             takenAt = position
-            takesTurnsTo = position + Self.turnsTaken
             read()
         case .closed:
             appending = nil
@@ -117,10 +116,20 @@ extension NodeCore {
         wasVoter = isVoter
     }
 
-    /// From when on the next position may be tried. Who lost a position has met others who want the next ones too: for
-    /// a while it leaves each to whose turn that is, from the moment on at which all of them could try. Otherwise those
-    /// who waited for the same certificate would all append at once, time and again, and all but one in vain, which
-    /// costs the order as much as what it takes.
+    /// Another node has ordered something while this one has something to order as well: each position is left for a
+    /// while to whose turn it is.
+    mutating func noteProposer(of block: Executor.Block) {
+        guard let entry = block.decoded.entry, !entry.transactions.isEmpty,
+            entry.proposer != configuration.validator, pool.hasReady || appending != nil
+        else { return }
+        takesTurnsTo = block.header.height + Self.turnsTaken
+    }
+
+    /// From when on the next position may be tried: where several nodes have something to order, by the distance from
+    /// whose turn it is, counted from the moment on at which all of them could try. Otherwise those who waited for the
+    /// same certificate would all append at once, time and again, and all but one in vain, which costs the order as
+    /// much as what it takes. And who has just ordered, and need not read its own entry back, would be the first to
+    /// order the next one too, while what others hold waits for seconds.
     var turnAt: UInt64 {
         guard executed < takesTurnsTo else { return 0 }
         // Time for somebody else's append, and for reading what it brought.
