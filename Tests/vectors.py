@@ -308,6 +308,14 @@ def certificate(value):
     )
 
 
+def epoch_statement(value):
+    return (
+        u32(value["number"]) + sized(16)(value["bytes"]) + option(value["certificate"], certificate)
+        + sequence(value["entries"], lambda v: digest(v["hash"]) + option(v["vote"], vote))
+        + u32(value["validator"]) + signature(value["signature"])
+    )
+
+
 def vote_message(chain, value, time):
     return (
         tagged("vote") + chain + u32(value["epoch"]) + u64(value["height"]) + u32(value["round"])
@@ -940,7 +948,9 @@ def check_entries(file, tally):
     chain = bytes.fromhex(file["genesis"])
     for value in file["entries"]:
         raw = u64(value["position"]) + digest(value["previous"]) + u32(value["proposer"])
-        raw += option(value["certificate"], certificate) + sequence(value["transactions"], hex_string)
+        raw += option(value["certificate"], certificate)
+        raw += option(value["epoch"], lambda statements: sequence(statements, epoch_statement))
+        raw += sequence(value["transactions"], hex_string)
         message = tagged("entry-signature") + chain + under("entry", raw)
         raw += sign(bytes.fromhex(value["seed"]), message)
         tally.check("entry", raw.hex(), value["bytes"])

@@ -942,9 +942,19 @@ export const Certificate = struct({
   signatures: list(struct({ validator: U32, time: U64, signature: Signature }), 1, 100, (part) => part.validator),
 });
 
-/** A batch as it was ordered; `transactions` are envelopes in hexadecimal. */
+/**
+ * The statements by which an epoch of the order begins, ascending by validator: how far each had come, and what it had
+ * seen above its newest certificate.
+ */
+export const EpochChange = list(
+  struct({
+    number: U32, bytes: hexBytes(16), certificate: option(Certificate),
+    entries: list(struct({ hash: Digest, vote: option(Vote) }), 0, 8), validator: U32, signature: Signature,
+  }), 1, 100, (statement) => statement.validator);
+
+/** A batch as it was ordered; `transactions` are envelopes in hexadecimal, `epoch` is an epoch change. */
 export const Entry = struct({
-  position: U64, previous: Digest, proposer: U32, certificate: option(Certificate),
+  position: U64, previous: Digest, proposer: U32, certificate: option(Certificate), epoch: option(EpochChange),
   transactions: list(
     new Type(
       (e, v, f) => {

@@ -151,7 +151,8 @@ enum World {
 
         func execute(_ decoded: Executor.Decoded) -> Executor.Block {
             let block = executor.execute(
-                decoded, signaturesVerify: { _ in true }, header: { _ in nil }, certificateVerifies: { _, _ in true })
+                decoded, signaturesVerify: { _ in true }, header: { _ in nil }, entry: { _ in nil },
+                certificateVerifies: { _, _ in true })
             precondition(block.output.receipts.allSatisfy { $0.result == .done }, "all load of a path can be done")
             return block
         }

@@ -10,6 +10,8 @@ public struct Entry: Sendable {
     public let proposer: OrganisationID
     /// The newest certificate the proposer has that the log does not carry yet. It moves block time.
     public let certificate: Certificate?
+    /// The statements by which an epoch of the order begins; in the first new entry of its ring, and none else.
+    public let epoch: EpochChange?
     public let transactions: [Transaction]
 
     public static let bytesMax = 1 << 20
@@ -22,12 +24,13 @@ public struct Entry: Sendable {
 
     public init(
         position: UInt64, previous: Digest, proposer: OrganisationID, certificate: Certificate?,
-        transactions: [Transaction]
+        epoch: EpochChange? = nil, transactions: [Transaction]
     ) {
         self.position = position
         self.previous = previous
         self.proposer = proposer
         self.certificate = certificate
+        self.epoch = epoch
         self.transactions = transactions
     }
 
@@ -38,6 +41,7 @@ public struct Entry: Sendable {
         encoder.value(previous)
         encoder.value(proposer)
         encoder.option(certificate)
+        encoder.option(epoch)
         encoder.length(transactions.count)
         for transaction in transactions { encoder.byteString(transaction.bytes) }
         encoder.value(key.sign(Self.signedBytes(genesis: genesis, entry: encoder.bytes)))
@@ -60,11 +64,19 @@ public struct Entry: Sendable {
         case proposer = "the entry's proposer is no validator of that height"
         case signature = "the entry's signature does not match"
         case certificate = "the entry carries a certificate that does not verify"
+        case epoch = "the entry carries statements by which no epoch begins there"
     }
 
     /// Reads raw bytes at a position and checks all that can be checked without their certificate's header.
     public init(
         raw: [UInt8], position: UInt64, previous: Digest, genesis: Digest, set: ValidatorSet
+    ) throws(Fault) {
+        try self.init(raw: raw, position: position, after: previous, genesis: genesis, set: set)
+    }
+
+    /// - Parameter previous: nil where that is not known.
+    init(
+        raw: [UInt8], position: UInt64, after previous: Digest?, genesis: Digest, set: ValidatorSet
     ) throws(Fault) {
         guard raw.count <= Self.bytesMax else { throw .tooLarge }
         var decoder = Decoder(raw)
@@ -75,6 +87,7 @@ public struct Entry: Sendable {
             self.previous = try decoder.value()
             proposer = try decoder.value()
             certificate = try decoder.option()
+            epoch = try decoder.option()
             let count = try decoder.length(max: Self.transactionsMax)
             var transactions: [Transaction] = []
             transactions.reserveCapacity(min(count, decoder.remaining))
@@ -89,7 +102,7 @@ public struct Entry: Sendable {
             throw .malformed
         }
         guard self.position == position else { throw .position }
-        guard self.previous == previous else { throw .previous }
+        guard previous == nil || self.previous == previous else { throw .previous }
         guard let validator = set[proposer] else { throw .proposer }
         let message = Self.signedBytes(genesis: genesis, entry: Array(raw[0..<signedCount]))
         guard validator.key.verifies(signature, of: message) else { throw .signature }

@@ -28,6 +28,11 @@ public struct EpochChange: Sendable, Equatable {
         public let entries: [Digest]
 
         public var firstHeight: UInt64 { (certificate?.height ?? 0) + 1 }
+
+        /// As the chain will know it.
+        public var row: EpochRow {
+            EpochRow(number: number, firstHeight: firstHeight, kept: UInt32(entries.count))
+        }
     }
 
     /// Why no epoch begins by these statements.
@@ -48,6 +53,9 @@ public struct EpochChange: Sendable, Equatable {
         case voteForeign(OrganisationID, position: UInt64)
         /// Two statements name different entries for one position: somebody lied, or read another ring.
         case entriesDiffer(position: UInt64, OrganisationID, OrganisationID)
+        /// It names an entry that carries a newer certificate than the newest one of all statements. Whoever executed
+        /// that entry holds that certificate, so it has held it back: no entry could ever carry these statements.
+        case certificateHeldBack(OrganisationID, position: UInt64, height: UInt64)
         case quorumMissed(height: UInt64, count: Int, quorum: Int)
     }
 
@@ -94,7 +102,7 @@ public struct EpochChange: Sendable, Equatable {
         guard number < .max, start.number == number + 1 else {
             throw .notNext(number: start.number, expected: number &+ 1)
         }
-        for statement in statements { try check(certificateOf: statement, genesis, sets) }
+        for statement in statements { try check(certificateOf: statement, start, genesis, sets) }
         // Where other validators take over among the entries, a quorum of them too has to have spoken: they may have
         // certified what those before them do not know of.
         let heights = start.firstHeight...start.firstHeight + UInt64(start.entries.count)
@@ -107,13 +115,38 @@ public struct EpochChange: Sendable, Equatable {
         return start
     }
 
+    /// Checks what ``start()`` cannot see in hashes: that no entry with which the ring begins carries a certificate
+    /// newer than those that were stated.
+    /// - Parameter entries: the raw entries of the start, in order.
+    public func check(
+        entries: [[UInt8]], of start: Start, genesis: Digest, sets: (_ height: UInt64) -> ValidatorSet
+    ) throws(Refusal) {
+        var previous: Digest?
+        for (position, raw) in zip(start.firstHeight..., entries) {
+            defer { previous = Entry.hash(raw: raw) }
+            // What is no entry of that position carries nothing.
+            guard
+                let certificate = try? Entry(
+                    raw: raw, position: position, after: previous, genesis: genesis, set: sets(position)
+                ).certificate,
+                certificate.height >= start.firstHeight, certificate.height < position,
+                (try? certificate.verify(genesis: genesis, set: sets(certificate.height))) != nil,
+                let holder = statements.first(where: { $0.entry(at: position) != nil })
+            else { continue }
+            throw .certificateHeldBack(holder.validator, position: position, height: certificate.height)
+        }
+    }
+
+    /// Of certificates below the newest only what they say is looked at: they prove nothing that counts, and who
+    /// governed their heights long ago not everybody knows any more.
     private func check(
-        certificateOf statement: EpochStatement, _ genesis: Digest, _ sets: (UInt64) -> ValidatorSet
+        certificateOf statement: EpochStatement, _ start: Start, _ genesis: Digest, _ sets: (UInt64) -> ValidatorSet
     ) throws(Refusal) {
         guard let certificate = statement.certificate else { return }
         guard certificate.epoch < statement.number, certificate.height > 0 else {
             throw .certificateForeign(statement.validator)
         }
+        guard certificate.height + 1 == start.firstHeight else { return }
         do throws(Certificate.Refusal) {
             try certificate.verify(genesis: genesis, set: sets(certificate.height))
         } catch { throw .certificate(statement.validator, error) }
@@ -160,6 +193,9 @@ extension EpochChange.Refusal: CustomStringConvertible {
         case .entriesDiffer(let position, let one, let other):
             "\(one) and \(other) name different entries at position \(position): one of them lied or read another "
                 + "ring; nothing starts until the organisations have decided whose statement counts"
+        case .certificateHeldBack(let id, let position, let height):
+            "\(id) names the entry at position \(position), which carries a certificate of height \(height), and "
+                + "states an older one: it holds that one back; others have to state instead"
         case .quorumMissed(let height, let count, let quorum):
             "\(count) statements are of validators of height \(height), and it takes \(quorum)"
         }

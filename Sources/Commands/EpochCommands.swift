@@ -131,9 +131,7 @@ enum EpochCommands {
                 reason: "this node has no access to the ordering cluster: another organisation starts the ring")
         }
         let stated = try read(parsed)
-        let change = try EpochChange(stated)
-        let start = try place.verified(change)
-        let entries = try raw(start.entries, from: start.firstHeight, stated)
+        let (change, start, entries) = try place.verified(stated)
         let log: EtcdLog
         do throws(OrderingError) {
             log = try EtcdLog(configuration, epoch: OrderingEpoch(start))
@@ -152,8 +150,7 @@ enum EpochCommands {
         arguments: [files], options: directory
     ) { parsed, console in
         let place = try EpochPlace(parsed)
-        let change = try EpochChange(try read(parsed))
-        let start = try place.verified(change)
+        let (change, start, _) = try place.verified(try read(parsed))
         try place.write(change)
         return answer(start, "Joined", console)
     }
@@ -178,17 +175,6 @@ enum EpochCommands {
             }
         }
     }
-
-    /// The raw entries by their hashes.
-    private static func raw(
-        _ hashes: [Digest], from first: UInt64, _ stated: [StatedEntries]
-    ) throws -> [[UInt8]] {
-        hashes.enumerated().map { index, hash in
-            let position = first + UInt64(index)
-            let holder = stated.first { $0.statement.entry(at: position)?.hash == hash }!
-            return holder.entries[Int(position - holder.statement.certified) - 1]
-        }
-    }
 }
 
 extension EpochChange {
@@ -203,11 +189,21 @@ extension EpochChange {
     }
 }
 
+extension EpochChange.Start {
+    /// The raw entries with which the ring begins.
+    fileprivate func raw(_ stated: [StatedEntries]) -> [[UInt8]] {
+        zip(firstHeight..., entries).map { position, hash in
+            let holder = stated.first { $0.statement.entry(at: position)?.hash == hash }!
+            return holder.entries[Int(position - holder.statement.certified) - 1]
+        }
+    }
+}
+
 /// A node's directory as far as epochs go. The node must not run.
 struct EpochPlace {
     let directory: ChainDirectory
     /// The change by which its present epoch began; none in the first one.
-    private let change: EpochChange?
+    let change: EpochChange?
     /// Its present epoch.
     let epoch: OrderingEpoch
     /// What the present epoch began after.
@@ -241,15 +237,23 @@ struct EpochPlace {
     }
 
     /// Checks a change against what is known here.
+    /// - Returns: the change, how the ring begins by it, and the raw entries with which it does.
     /// - Throws: where it is refused, or another one stands here already.
-    fileprivate func verified(_ change: EpochChange) throws -> EpochChange.Start {
-        if change == self.change, let start { return start }
+    fileprivate func verified(
+        _ stated: [StatedEntries]
+    ) throws -> (change: EpochChange, start: EpochChange.Start, entries: [[UInt8]]) {
+        let change = try EpochChange(stated)
+        if change == self.change, let start { return (change, start, start.raw(stated)) }
         return try withNode { core, blocks in
             // Until the node has begun in an epoch, it may still be taken there by other statements.
             let isBegun = try epoch.number == 0 || blocks.adoptedEpoch() == UInt64(epoch.number)
             do throws(EpochChange.Refusal) {
-                return try change.verify(
+                let start = try change.verify(
                     after: epoch.number - (isBegun ? 0 : 1), genesis: directory.genesisHash, sets: { core.sets[$0] })
+                let entries = start.raw(stated)
+                try change.check(
+                    entries: entries, of: start, genesis: directory.genesisHash, sets: { core.sets[$0] })
+                return (change, start, entries)
             } catch { throw CommandError(code: "epoch-refused", field: "FILE", reason: "\(error)") }
         }
     }
@@ -270,7 +274,7 @@ struct EpochPlace {
         let (core, _) = try NodeCore.open(
             store: store, genesis: directory.genesis,
             configuration: NodeCore.Configuration(validator: id, votingKey: key), epoch: epoch,
-            after: start?.certificate, logHead: .max, now: wallClockMilliseconds())
+            begunBy: change, logHead: .max, now: wallClockMilliseconds())
         return try body(core, BlockStore(store))
     }
 }

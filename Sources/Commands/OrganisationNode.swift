@@ -68,7 +68,7 @@ final class OrganisationNode {
             if let start = place.start { try blocks.adopt(start) }
             return try OrganisationNode(
                 setup, directory, key, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
-                after: place.start?.certificate, head, certified)
+                begunBy: place.change, head, certified)
         } catch {
             peers.stop()
             log?.stop()
@@ -79,7 +79,7 @@ final class OrganisationNode {
 
     private init(
         _ setup: NodeSetup, _ directory: ChainDirectory, _ key: SecretKey, _ blocks: BlockStore, _ peers: Peers,
-        _ log: EtcdLog?, ordering: any Ordering, after certificate: Certificate?, _ head: UInt64,
+        _ log: EtcdLog?, ordering: any Ordering, begunBy change: EpochChange?, _ head: UInt64,
         _ certified: @escaping @Sendable (CertifiedBlock) -> Void
     ) throws {
         organisation = setup.file.organisation
@@ -90,7 +90,7 @@ final class OrganisationNode {
         configuration.stepMilliseconds = Self.stepMilliseconds
         let (core, effects) = try NodeCore.open(
             store: blocks.store, genesis: directory.genesis, configuration: configuration, epoch: ordering.epoch,
-            after: certificate, logHead: head, now: wallClockMilliseconds())
+            begunBy: change, logHead: head, now: wallClockMilliseconds())
         // One that waits for a new epoch still serves what it has.
         if let reason = core.signingStopped, try blocks.sealedEpoch() <= ordering.epoch.number {
             throw CommandError(

@@ -7,6 +7,7 @@ public enum Table: String, CaseIterable, Sendable {
     case accounts
     case accruals
     case clawbacks
+    case epochs
     case holdings
     case holds
     case offences

@@ -119,6 +119,7 @@ public enum Audit {
         let block = executor.execute(
             decoded, signaturesVerify: { verified[decoded.transactions[$0].envelopeDigest] == true },
             header: { $0 < UInt64(known.count) ? known[Int($0)] : nil },
+            entry: { ((try? stored.header($0)) ?? nil)?.entry },
             certificateVerifies: { (try? $0.verify(genesis: hash, set: $1)) != nil })
         part = "header"
         guard let header = try stored.header(height) else { return fault("header", "the header is missing") }

@@ -1,6 +1,6 @@
 import Canonical
 public import Chain
-import Ledger
+public import Ledger
 public import Storage
 
 /// What a directory keeps of the order's epochs: for which one this validator has given its word, in which one it
@@ -20,6 +20,16 @@ extension BlockStore {
     /// The newest statement that was made here.
     public func statement() throws(StorageError) -> EpochStatement? {
         try value(.meta, Self.statementKey, "the statement for an epoch")
+    }
+
+    /// The newest epoch that the chain knows of at the tables' height.
+    public func newestEpoch() throws(StorageError) -> EpochRow {
+        var found: [UInt8]?
+        try store.scan(.epochs, from: nil, descending: true) { _, value in
+            found = value
+            return false
+        }
+        return try found.map { (bytes) throws(StorageError) in try decode(bytes, "an epoch of the order") } ?? .first
     }
 
     /// Seals the directory for the statement's epoch, synced: to be done before the statement leaves.

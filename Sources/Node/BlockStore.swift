@@ -25,6 +25,7 @@ public struct BlockStore: Sendable {
         case .accounts: .accounts
         case .accruals: .accruals
         case .clawbacks: .clawbacks
+        case .epochs: .epochs
         case .holdings: .holdings
         case .holds: .holds
         case .offences: .offences
@@ -405,7 +406,7 @@ public struct BlockStore: Sendable {
         let carried = try carried()
         return Executor(
             genesis: genesis, ledger: ledger, trees: trees, head: head, carried: carried,
-            sets: try sets(from: min(carried, height)))
+            sets: try sets(from: min(carried, height)), epoch: try newestEpoch())
     }
 
     /// A table's leaves, read in as many ranges of keys as keep all cores busy.

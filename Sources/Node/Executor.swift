@@ -18,13 +18,16 @@ public struct Executor: Sendable {
     public private(set) var head: Header
     /// Height of the newest certificate that entries up to the head carried.
     public private(set) var carried: UInt64
+    /// The newest epoch of the order whose statements entries up to the head carried.
+    public private(set) var epoch: EpochRow
 
     /// - Parameters:
     ///   - head: the header at which the tables stand.
     ///   - carried: height of the newest certificate carried up to there.
     ///   - sets: who governs the heights from `carried` to the second one after `head`.
     public init(
-        genesis: Genesis, ledger: Ledger, trees: StateTrees, head: Header, carried: UInt64, sets: ValidatorSets
+        genesis: Genesis, ledger: Ledger, trees: StateTrees, head: Header, carried: UInt64, sets: ValidatorSets,
+        epoch: EpochRow = .first
     ) {
         self.genesis = genesis
         genesisHash = ledger.genesisHash
@@ -34,6 +37,7 @@ public struct Executor: Sendable {
         self.trees = trees
         self.head = head
         self.carried = carried
+        self.epoch = epoch
     }
 
     /// Those who govern the next height.
@@ -95,33 +99,46 @@ public struct Executor: Sendable {
     ///   - signaturesVerify: what is known of the signatures of each transaction, by its index in the entry.
     ///   - ahead: rows that were read before, of those of many lines.
     ///   - header: the hash of the own header at a height, to hold a carried certificate against.
+    ///   - entry: the hash of the entry at a height below, to hold statements against.
     ///   - certificateVerifies: whether a quorum of the set that governs a certificate's height signed it; the caller
     ///     may know that already.
     public mutating func execute(
         _ decoded: Decoded, signaturesVerify: (_ index: Int) -> Bool,
         ahead: (Transaction) -> RowsAhead? = { _ in nil }, header own: (UInt64) -> Digest?,
-        certificateVerifies: (Certificate, ValidatorSet) -> Bool
+        entry: (UInt64) -> Digest?, certificateVerifies: (Certificate, ValidatorSet) -> Bool
     ) -> Block {
         precondition(decoded.height == head.height + 1, "entries are executed in order")
         var decoded = decoded
         var counting: Certificate?
+        var begun: EpochRow?
+        if let change = decoded.entry?.epoch {
+            begun = begins(by: change, at: decoded.height, header: own, entry: entry)
+            if begun == nil {
+                decoded.entry = nil
+                decoded.fault = .epoch
+            }
+        }
         // One that is not newer than the last its ancestors carried counts as none, whatever is in it: so nobody needs
         // to know headers and validators of long ago, which one that joined lately has not.
         if let certificate = decoded.entry?.certificate, certificate.height > carried {
             if certificate.height < decoded.height, own(certificate.height) == certificate.header,
+                (begun ?? epoch).allows(certificate.epoch, at: certificate.height),
                 certificateVerifies(certificate, sets[certificate.height])
             {
                 counting = certificate
             } else {
                 decoded.entry = nil
                 decoded.fault = .certificate
+                begun = nil
             }
         }
         let time = Header.time(parent: head.time, certificate: counting)
         let inputs = decoded.transactions.enumerated().map { index, transaction in
             Ledger.Input(transaction, signaturesVerify: signaturesVerify(index), ahead: ahead(transaction))
         }
-        let output = ledger.execute(height: decoded.height, time: time, inputs)
+        let executed = ledger.execute(height: decoded.height, time: time, inputs)
+        let output = begun.map { executed.adding($0) } ?? executed
+        if let begun { epoch = begun }
         trees.append(output.changes, height: decoded.height)
         if let counting { carried = counting.height }
         let (validators, nextValidators) = (sets[decoded.height].hash, sets[decoded.height + 1].hash)
@@ -142,6 +159,24 @@ public struct Executor: Sendable {
         return Block(
             decoded: decoded, header: head, output: output, receiptBytes: receiptBytes, roots: roots, carried: carried,
             certificate: counting, change: change)
+    }
+
+    /// The epoch that begins by statements which the entry at a height carries; nil where they do not hold.
+    ///
+    /// They have to be what a quorum signed for the epoch after the newest one, and the chain has to be what they say:
+    /// the header that their newest certificate names, and above it their entries, byte for byte and in order. Whoever
+    /// joined lately has to come to the same answer, so that certificate is not older than the newest one carried;
+    /// ``EpochChange/check(entries:of:genesis:sets:)`` keeps a ring from beginning otherwise.
+    public func begins(
+        by change: EpochChange, at height: UInt64, header: (UInt64) -> Digest?, entry: (UInt64) -> Digest?
+    ) -> EpochRow? {
+        guard let start = try? change.start(), start.firstHeight > carried,
+            start.firstHeight + UInt64(start.entries.count) <= height,
+            start.certificate.map({ header($0.height) == $0.header }) ?? true,
+            zip(start.firstHeight..., start.entries).allSatisfy({ entry($0) == $1 }),
+            (try? change.verify(after: epoch.number, genesis: genesisHash, sets: { sets[$0] })) != nil
+        else { return nil }
+        return start.row
     }
 
     /// Receipts as they are stored, and their leaves in the receipt root: each is encoded once.

@@ -29,6 +29,10 @@ extension NodeCore {
             finals = []
             return false
         }
+        guard isOfEpoch(next.certificate) else {
+            finals = []
+            return false
+        }
         finals.removeFirst()
         incoming = zip(next.headers, next.entries).map { ($0.height, $1) }
         finalCertificate = next.certificate

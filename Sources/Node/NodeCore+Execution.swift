@@ -171,6 +171,7 @@ extension NodeCore {
         checkRules()
         guard halted == nil else { return nil }
         let hashes = headerHashes
+        let entries = decoded.entry?.epoch == nil ? [:] : blocks.mapValues { $0.block.header.entry }
         let tables = tables
         let genesis = executor.genesisHash
         let votes = votes
@@ -192,6 +193,7 @@ extension NodeCore {
                     return nil
                 }
             },
+            entry: { height in entries[height] ?? ((try? tables.header(height)) ?? nil)?.entry },
             certificateVerifies: { certificate, set in
                 if certificate == known { return true }
                 // Votes that were verified one by one need not be verified again.

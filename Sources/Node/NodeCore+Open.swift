@@ -13,14 +13,14 @@ extension NodeCore {
     /// again and must give the stored headers. The effects returned are those of the first step, to be carried out
     /// before any other.
     /// - Parameters:
-    ///   - certificate: what the epoch began after, where that is not the first one: it makes final what this node
-    ///     may have executed without ever hearing so.
+    ///   - change: the statements by which the epoch began, verified, where that is not the first one. The newest
+    ///     certificate among them makes final what this node may have executed without ever hearing so.
     ///   - logHead: head of the order, read linearizably at this start.
     ///   - now: the node's clock, milliseconds since 1970 UTC.
     /// - Throws: ``StorageError`` where the directory is damaged, holds another chain, or cannot be read or written.
     public static func open(
         store: any Store, genesis: Genesis, configuration: Configuration, epoch: OrderingEpoch,
-        after certificate: Certificate? = nil, logHead: UInt64, now: UInt64
+        begunBy change: EpochChange? = nil, logHead: UInt64, now: UInt64
     ) throws(StorageError) -> (core: NodeCore, effects: [Effect]) {
         let blocks = BlockStore(store)
         if let there = try blocks.genesis() {
@@ -52,7 +52,7 @@ extension NodeCore {
         let firstLock = try blocks.firstLock(of: configuration.validator)
         var core = NodeCore(
             configuration: configuration, epoch: epoch, executor: executor,
-            certificate: try blocks.certificate(height), tables: blocks,
+            certificate: try blocks.certificate(height), begunBy: change, tables: blocks,
             voteFloor: firstLock.map { max($0, 1) - 1 } ?? logHead, now: now, readFailure: { failure.withLock { $0 } })
         core.headAtStart = logHead
         let sealed = try blocks.sealedEpoch()
@@ -62,7 +62,9 @@ extension NodeCore {
                     + "\(epoch.number); `lianfen epoch join` takes it there")
         }
         var effects = core.start(stored, now: now)
-        if let certificate { effects += core.step(.certificate(certificate), now: now) }
+        if let certificate = (try? change?.start())?.certificate {
+            effects += core.step(.certificate(certificate), now: now)
+        }
         return (core, effects)
     }
 }

@@ -23,6 +23,8 @@ extension NodeCore {
         else { return }
         // So that the entry can be executed at once.
         guard mayExecute else { return }
+        // Nothing else goes first: without it no certificate of the new epoch would count.
+        if mayCarryEpoch() { return append([], key, now) }
         let batch: [(ticket: Pool.Ticket, transaction: Transaction)]
         if !pool.hasReady || isWorthWaiting(now) {
             batch = []
@@ -39,6 +41,21 @@ extension NodeCore {
         }
     }
 
+    /// Whether the next entry is to carry the statements by which this node's epoch began. Looked at once for each
+    /// position: to check them takes as many signatures as a quorum has.
+    private mutating func mayCarryEpoch() -> Bool {
+        guard let begun, executor.epoch.number < begun.row.number else { return false }
+        let position = executed + 1
+        if begunAt?.position != position {
+            let (hashes, tables) = (headerHashes, tables)
+            let row = executor.begins(
+                by: begun.change, at: position, header: { hashes[$0] ?? (try? tables.header($0))?.hash },
+                entry: { ownEntry($0) })
+            begunAt = (position, row != nil)
+        }
+        return begunAt!.mayCarry
+    }
+
     private func isWorthWaiting(_ now: UInt64) -> Bool {
         executed > certified && pool.orderableBytes < Self.worthAnEntryBytes
             && now < lastEntryAt + Self.sharingMilliseconds
@@ -48,10 +65,14 @@ extension NodeCore {
         _ batch: [(ticket: Pool.Ticket, transaction: Transaction)], _ key: SecretKey, _ now: UInt64
     ) {
         let position = executed + 1
-        let certificate = newestCertificate.flatMap { $0.height > executor.carried ? $0 : nil }
+        let begun = mayCarryEpoch() ? begun : nil
+        let known = begun?.row ?? executor.epoch
+        let certificate = newestCertificate.flatMap {
+            $0.height > executor.carried && known.allows($0.epoch, at: $0.height) ? $0 : nil
+        }
         let entry = Entry(
             position: position, previous: executor.head.entry, proposer: configuration.validator,
-            certificate: certificate, transactions: batch.map(\.transaction))
+            certificate: certificate, epoch: begun?.change, transactions: batch.map(\.transaction))
         let bytes = entry.signed(genesis: executor.genesisHash, key: key)
         precondition(bytes.count <= Entry.bytesMax, "an entry of ours fits")
         appending = Appending(position: position, bytes: bytes, entry: entry, tickets: batch.map(\.ticket), since: now)

@@ -10,6 +10,8 @@ extension NodeCore {
         guard signingStopped == nil, height > voteFloor, isVoter(at: height) else { return false }
         // Final before this epoch began.
         guard height >= epoch.firstHeight else { return false }
+        // The others have gone on to an epoch in which this directory has not begun.
+        guard executor.epoch.number <= epoch.number else { return false }
         // What came with its certificate needs no vote.
         if let certificate = finalCertificate, height <= certificate.height { return false }
         return now + Self.clockBehindMaxMilliseconds >= newestCertificate?.medianTime ?? 0
@@ -148,9 +150,22 @@ extension NodeCore {
         }
     }
 
+    /// Whether a certificate names an epoch that it may at its height, as far as this node or the chain knows; or one
+    /// after those, of which the chain has yet to tell.
+    func isOfEpoch(_ certificate: Certificate) -> Bool {
+        let newest = begun.flatMap { $0.row.number > executor.epoch.number ? $0.row : nil } ?? executor.epoch
+        return newest.allows(certificate.epoch, at: certificate.height)
+            || certificate.epoch > newest.number && certificate.height >= newest.firstHeight
+    }
+
+    /// The hash of the entry at a height that was executed here.
+    func ownEntry(_ height: UInt64) -> Digest? {
+        blocks[height]?.block.header.entry ?? ((try? tables.header(height)) ?? nil)?.entry
+    }
+
     /// Takes a certificate that a peer holds.
     mutating func take(_ certificate: Certificate, _ now: UInt64) {
-        guard certificate.height > certified, certificate.height <= executed,
+        guard certificate.height > certified, certificate.height <= executed, isOfEpoch(certificate),
             let own = headerHashes[certificate.height],
             (try? certificate.verify(genesis: executor.genesisHash, set: executor.sets[certificate.height])) != nil
         else { return }

@@ -60,6 +60,10 @@ public struct NodeCore: Sendable {
 
     let configuration: Configuration
     let epoch: OrderingEpoch
+    /// By which its epoch began, and as the chain knows it once an entry has carried that; none in the first one.
+    let begun: (change: EpochChange, row: EpochRow)?
+    /// Whether the entry at a position may carry it.
+    var begunAt: (position: UInt64, mayCarry: Bool)?
     var executor: Executor
     /// Reads a certified row, and the hash of a stored header.
     let tables: BlockStore
@@ -222,11 +226,12 @@ public struct NodeCore: Sendable {
     ///   - voteFloor: the height up to which this validator may have voted without its directory knowing.
     public init(
         configuration: Configuration, epoch: OrderingEpoch, executor: Executor, certificate: Certificate?,
-        tables: BlockStore, voteFloor: UInt64, now: UInt64,
+        begunBy change: EpochChange? = nil, tables: BlockStore, voteFloor: UInt64, now: UInt64,
         readFailure: @escaping @Sendable () -> StorageError?
     ) {
         self.configuration = configuration
         self.epoch = epoch
+        begun = change.flatMap { change in (try? change.start()).map { (change, $0.row) } }
         self.executor = executor
         self.tables = tables
         self.readFailure = readFailure

@@ -62,6 +62,15 @@ struct Checker {
         }
     }
 
+    /// Another epoch begins: what stood elsewhere than the entries that it keeps was never final and comes otherwise,
+    /// and votes name the epoch, so each validator speaks anew.
+    mutating func begin(_ start: EpochChange.Start) {
+        var kept = start.firstHeight - 1
+        for entry in start.entries where headers[kept + 1]?.entry == entry { kept += 1 }
+        headers = headers.filter { $0.key <= kept }
+        said = [:]
+    }
+
     /// What is not final must stay where all can read it.
     func note(trimmedBelow position: UInt64) throws(Failure) {
         try require(position <= certifiedMax, .progress, "the order lets go of \(position), which is not certified")

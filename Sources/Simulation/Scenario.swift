@@ -35,6 +35,7 @@ public struct Scenario: Sendable {
         scenario.faults = Faults(drawing: &random)
         scenario.changesMembers = validators >= 3 && random.chance(perMille: 400)
         if scenario.changesMembers { scenario.transactions = 50 }
+        scenario.faults.losesOrder = random.chance(perMille: 300)
         return scenario
     }
 }
@@ -59,6 +60,8 @@ public struct Faults: Sendable {
     public var trims = false
     /// Votes that nobody certifies are put up beside the order too, from where they are lost as appends and reads are.
     public var hasBoard = false
+    /// The order is lost once or more, and begun anew by the statements of a quorum.
+    public var losesOrder = false
 
     public init() {}
 

@@ -29,7 +29,8 @@ extension Simulator {
             }
             schedule(.event(node: index, life: life, .signatures(results)), in: delay() / 4)
         case .append(let bytes, let position):
-            schedule(.append(node: index, life: life, bytes, position: position), in: delay())
+            schedule(
+                .append(node: index, life: life, bytes, position: position, epoch: epoch.number), in: delay())
         case .read(let from, let max): schedule(.read(node: index, life: life, from: from, max: max), in: delay())
         case .trim(let position):
             log.trim(below: position)
@@ -155,7 +156,7 @@ extension Simulator {
         case 1: order(bytes, position)
         case 2:
             // It is believed to be lost, and happens after all.
-            schedule(.append(node: index, life: -1, bytes, position: position), in: delay())
+            schedule(.append(node: index, life: -1, bytes, position: position, epoch: epoch.number), in: delay())
         case 3: result = .closed
         default: result = order(bytes, position)
         }

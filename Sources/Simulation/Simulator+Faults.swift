@@ -22,17 +22,20 @@ extension Simulator {
     func open(_ node: SimulatedNode) throws(Failure) {
         node.life += 1
         note("n\(node.index) open, order at \(log.head)")
-        let opened: (core: NodeCore, effects: [Effect])
-        do throws(StorageError) {
-            opened = try NodeCore.open(
-                store: node.disk, genesis: cast.genesis, configuration: configuration(node),
-                epoch: OrderingEpoch(genesis: cast.genesis), logHead: log.head, now: node.clock(now))
-        } catch {
-            throw Failure(.opens, "node \(node.index): \(error)")
-        }
+        let opened = try opened(node)
         node.core = opened.core
         try checker.checkTables(BlockStore(node.disk))
         try carryOut(opened.effects, of: node)
+    }
+
+    func opened(_ node: SimulatedNode) throws(Failure) -> (core: NodeCore, effects: [Effect]) {
+        do throws(StorageError) {
+            return try NodeCore.open(
+                store: node.disk, genesis: cast.genesis, configuration: configuration(node), epoch: epoch,
+                begunBy: epochChange, logHead: log.head, now: node.clock(now))
+        } catch {
+            throw Failure(.opens, "node \(node.index): \(error)")
+        }
     }
 
     func configuration(_ node: SimulatedNode) -> NodeCore.Configuration {
@@ -114,10 +117,12 @@ extension Simulator {
         schedule(.garbage, in: random.between(100, 10_000))
     }
 
-    /// Whoever keeps the order makes room. What is not final stays: nobody could bring it back.
+    /// Whoever keeps the order makes room. What is not final, as far as anybody knows who runs, stays: nobody could
+    /// bring it back. (What only one knew that went down with the order before this one has to become final again.)
     func trim() {
         guard isStormy else { return }
-        log.trim(below: checker.certifiedMax - min(checker.certifiedMax, UInt64(random.below(3))))
+        let certified = honest.compactMap { $0.core?.status.certified }.max() ?? 0
+        log.trim(below: certified - min(certified, UInt64(random.below(3))))
         note("order: from \(log.floor) on")
         schedule(.trim, in: random.between(200, 4_000))
     }

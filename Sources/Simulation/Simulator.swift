@@ -17,6 +17,10 @@ public final class Simulator {
     var isStormy = true
     var catchUps = 0
     var log: SimulatedLog
+    var epoch: OrderingEpoch
+    /// By which it began; none in the first one.
+    var epochChange: EpochChange?
+    var losses = 0
     /// Votes that were put up.
     var board: [OrganisationID: [UInt64: Vote]] = [:]
     var nodes: [SimulatedNode] = []
@@ -30,13 +34,15 @@ public final class Simulator {
         case tick(node: Int, life: Int, order: Int)
         case disk(node: Int, life: Int)
         /// An append reaches the order. Its answer may be lost before or after.
-        case append(node: Int, life: Int, [UInt8], position: UInt64)
+        case append(node: Int, life: Int, [UInt8], position: UInt64, epoch: UInt32)
         case read(node: Int, life: Int, from: UInt64, max: Int)
         case restart(node: Int)
         case jump(node: Int)
         case garbage
         /// The order lets go of old entries.
         case trim
+        /// The order is lost.
+        case loss
         /// The bank has something new to do.
         case client
         /// A client looks whether its transaction was answered.
@@ -49,6 +55,7 @@ public final class Simulator {
         cast = Cast(validators: scenario.validators, applicants: scenario.changesMembers ? 1 : 0)
         random = SeededRandom(seed: scenario.seed)
         log = SimulatedLog(skips: scenario.planted == .rangeSkipped)
+        epoch = OrderingEpoch(genesis: cast.genesis)
         bank = Bank(
             cast: cast, transactions: scenario.transactions, seed: scenario.seed,
             agenda: scenario.changesMembers ? Agenda(cast, suspends: !scenario.hasByzantine) : nil)
@@ -74,6 +81,8 @@ public final class Simulator {
         /// Times that a node was given final blocks by a peer.
         public let catchUps: Int
         public let answered: Int
+        /// Times that the order was lost and begun anew.
+        public let losses: Int
         /// Sets of validators that there were.
         public let sets: Int
     }
@@ -88,7 +97,7 @@ public final class Simulator {
         return Outcome(
             digest: trace.digest, height: checker.certifiedMax, events: trace.count,
             crashes: nodes.reduce(0) { $0 + $1.crashes }, catchUps: catchUps, answered: bank.answeredCount,
-            sets: checker.setCount)
+            losses: losses, sets: checker.setCount)
     }
 
     private func play() throws(Failure) {
@@ -98,6 +107,7 @@ public final class Simulator {
         if scenario.faults.clockJumps { scheduleJump() }
         if scenario.faults.garbage { schedule(.garbage, in: random.between(100, 10_000)) }
         if scenario.faults.trims { schedule(.trim, in: random.between(1000, 10_000)) }
+        if scenario.faults.losesOrder { scheduleLoss() }
         while let (time, action) = queue.pop() {
             now = max(now, time)
             try perform(action)
@@ -140,7 +150,9 @@ public final class Simulator {
             let node = nodes[index]
             guard node.core != nil, life == node.life else { return }
             try writeNext(node)
-        case .append(let index, let life, let bytes, let position): reachOrder(index, life, bytes, position)
+        case .append(let index, let life, let bytes, let position, let epoch):
+            // An append names its ring, so one that comes late finds another and changes nothing.
+            if epoch == self.epoch.number { reachOrder(index, life, bytes, position) }
         case .read(let index, let life, let from, let max):
             let node = nodes[index]
             guard node.core != nil, life == node.life else { return }
@@ -158,6 +170,7 @@ public final class Simulator {
         case .jump(let index): jump(nodes[index])
         case .garbage: plantGarbage()
         case .trim: trim()
+        case .loss: try loseOrder()
         case .client: try clientActs()
         case .patience(let transaction): losePatience(transaction)
         case .calm: try calm()

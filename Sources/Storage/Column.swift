@@ -52,6 +52,8 @@ public enum Column: String, CaseIterable, Sendable {
     case proposals
     /// digest of validator, epoch, height, round and phase (32) → a validator's contradiction.
     case offences
+    /// number (4, big-endian) → an epoch of the order after the first: its first height.
+    case epochs
     /// empty key → which version of the rules holds, once it has changed.
     case rules
 

@@ -24,7 +24,7 @@ public final class RocksDBStore: Store, @unchecked Sendable {
     }
 
     /// Version of the keys and values in the columns, kept in decimal under `meta`/`format`.
-    public static let format = 2
+    public static let format = 3
 
     public let directory: String
     public let mode: Mode

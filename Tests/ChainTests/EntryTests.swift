@@ -84,7 +84,7 @@ import Testing
             try Self.read(Self.block.raw, genesis: Sample.genesisOfOne.hash)
         }
         // What is carried is judged against the own header at its height, in execution.
-        #expect(Set(cases.map(\.fault)).union([.certificate]) == Set(Entry.Fault.allCases))
+        #expect(Set(cases.map(\.fault)).union([.certificate, .epoch]) == Set(Entry.Fault.allCases))
     }
 
     @Test func largestEntryFits() throws {

@@ -154,8 +154,10 @@ public final class EtcdCluster {
         if secured { try secure() }
     }
 
-    /// Copies what the cluster holds now to a file, which it answers.
+    /// Copies what the cluster holds now to a file, which it answers. A member that was cut off may have to come to
+    /// itself first.
     public func copy() throws -> String {
+        try waitUntilHealthy()
         let file = path("copy-\(UUID().uuidString)")
         try control("--endpoints", endpoints[0], "snapshot", "save", file)
         return file

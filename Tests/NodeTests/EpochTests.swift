@@ -1,5 +1,6 @@
 import Canonical
 import Chain
+import Concurrency
 import Crypto
 import Ledger
 import Node
@@ -19,7 +20,7 @@ import Testing
             validator: stage.cast.organisation(index), votingKey: stage.cast.votingKeys[index])
         let (core, _) = try NodeCore.open(
             store: stage.members[index].disk, genesis: stage.cast.genesis, configuration: configuration,
-            epoch: stage.epoch, after: stage.epochStart?.certificate, logHead: .max, now: stage.now)
+            epoch: stage.epoch, begunBy: stage.epochChange, logHead: .max, now: stage.now)
         let statement = try #require(core.statement(bytes: Self.bytes))
         try blocks.seal(statement)
         return statement
@@ -30,7 +31,8 @@ import Testing
     private func beginAnew(_ stage: Stage, by signers: [Int], gone: Int? = nil) throws -> EpochChange.Start {
         for index in stage.members.indices { stage.kill(index) }
         let statements = try signers.map { try statement(stage, $0) }
-        let start = try EpochChange(statements).verify(
+        let change = EpochChange(statements)
+        let start = try change.verify(
             after: stage.epoch.number, genesis: stage.cast.genesisHash, sets: { _ in stage.cast.set })
         let old = stage.log.entries
         let kept = old.prefix(Int(start.firstHeight) - 1 + start.entries.count)
@@ -38,7 +40,7 @@ import Testing
         stage.log = SimulatedLog(Array(kept))
         stage.log.trim(below: start.firstHeight)
         stage.epoch = OrderingEpoch(start)
-        stage.epochStart = start
+        stage.epochChange = change
         for index in stage.members.indices where index != gone {
             try BlockStore(stage.members[index].disk).adopt(start)
             try stage.open(index)
@@ -79,6 +81,149 @@ import Testing
         _ = try beginAnew(stage, by: [1, 2, 3])
         #expect(stage.receipt(stage.submit(stage.earning(3), to: 0), at: 0)?.receipt.result == .done)
         #expect(try (0..<4).map { try stage.balance(0, at: $0) } == [30, 30, 30, 30])
+    }
+
+    /// That one goes on with the certificate that it alone had, which names the epoch before, and others take it from
+    /// there as well as any.
+    @Test func whatOneAloneKnewToBeFinalOthersTakeFromIt() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, to in to == 3 }
+        stage.submit(stage.earning(1), to: 3)
+        let height = stage.log.head
+        stage.carries = { _, _ in true }
+        _ = try beginAnew(stage, by: [0, 1, 2])
+        for number: UInt8 in 2..<5 { stage.submit(stage.earning(number), to: 3) }
+        #expect(try BlockStore(stage.members[3].disk).certificate(above: height - 1)?.epoch == 0)
+        stage.kill(0)
+        stage.members[0].disk = SimulatedDisk()
+        stage.log.trim(below: stage.log.head + 1)
+        stage.finals = { [unowned stage] _, above in
+            (try? BlockStore(stage.members[3].disk).finals(above: above)) ?? []
+        }
+        try stage.open(0)
+        stage.run()
+        stage.pass(10_000)
+        #expect(try stage.balance(0, at: 0) == 40)
+        #expect(stage.members[0].halted == nil)
+    }
+
+    /// What an entry of the order carries for an epoch.
+    private func carried(_ stage: Stage, at position: UInt64) throws -> EpochChange? {
+        try Entry(
+            raw: stage.log.entries[Int(position) - 1], position: position,
+            previous: Entry.hash(raw: stage.log.entries[Int(position) - 2]), genesis: stage.cast.genesisHash,
+            set: stage.cast.set
+        ).epoch
+    }
+
+    /// The chain itself says how its epoch began: in the first new entry and in no other, whoever replays it.
+    @Test func theFirstNewEntryCarriesTheStatements() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, to in to == 3 }
+        stage.submit(stage.earning(1), to: 3)
+        stage.carries = { _, _ in true }
+        let start = try beginAnew(stage, by: [0, 1, 2])
+        let first = start.firstHeight + UInt64(start.entries.count)
+        #expect(try carried(stage, at: first) == stage.epochChange)
+        for number: UInt8 in 2..<8 { stage.submit(stage.earning(number), to: Int(number) % 4) }
+        stage.pass(10_000)
+        for position in first + 1...stage.log.head { #expect(try carried(stage, at: position) == nil) }
+        let row = EpochRow(number: 1, firstHeight: start.firstHeight, kept: 1)
+        for index in 0..<4 {
+            let blocks = BlockStore(stage.members[index].disk)
+            #expect(try blocks.newestEpoch() == row)
+            #expect(try blocks.roots(first)?.roots.contains { $0.name == "epochs" } == true)
+            #expect(try blocks.roots(first - 1)?.roots.contains { $0.name == "epochs" } == false)
+            #expect(try Audit.run(stage.members[index].disk).ok)
+        }
+        // A snapshot has it, under the certified state root.
+        let written = Locked<[[UInt8]]>([])
+        let manifest = try Snapshot.write(
+            BlockStore(stage.members[0].disk), genesis: stage.cast.genesis
+        ) { (_, bytes) throws(SnapshotError) in written.withLock { $0.append(bytes) } }
+        let chunks = written.withLock { $0 }
+        let joined = MemoryStore()
+        try Snapshot.restore(
+            manifest, into: joined, genesis: stage.cast.genesis, trusting: LightClient(stage.cast.genesis)
+        ) { (index) throws(SnapshotError) in chunks[index] }
+        #expect(try BlockStore(joined).newestEpoch() == row)
+        // Whoever comes with nothing, and was told of no statements, comes to the same by peers and votes no more.
+        stage.kill(3)
+        stage.members[3].disk = SimulatedDisk()
+        stage.epochChange = nil
+        stage.epoch = OrderingEpoch(genesis: stage.cast.genesis)
+        stage.log.trim(below: stage.log.head + 1)
+        let sent = stage.members[3].sent.count
+        try stage.open(3)
+        stage.run()
+        stage.pass(10_000)
+        #expect(try BlockStore(stage.members[3].disk).newestEpoch() == row)
+        #expect(try stage.header(first, at: 3) == stage.header(first, at: 0))
+        #expect(stage.members[3].sent.count == sent)
+    }
+
+    /// Statements that are not what a quorum signed, or not of this chain at this place, make an empty block, and the
+    /// true ones come after it.
+    @Test func falseStatementsMakeAnEmptyBlock() throws {
+        let stage = try Stage()
+        stage.found()
+        let cast = stage.cast
+        for index in 0..<4 { stage.kill(index) }
+        let statements = try (0..<3).map { try statement(stage, $0) }
+        for index in 0..<3 { try stage.open(index) }
+        let good = EpochChange(statements)
+        let head = stage.log.head
+        let genesis = cast.genesisHash
+        func executor() throws -> Executor {
+            try BlockStore(stage.members[0].disk).executor(genesis: cast.genesis) { _ in }
+        }
+        let header: (UInt64) -> Digest? = { try? stage.header($0, at: 0)?.hash }
+        let entry: (UInt64) -> Digest? = { try? stage.header($0, at: 0)?.entry }
+        let base = try executor()
+        let certified = base.head.height
+        #expect(certified == head)
+        #expect(
+            base.begins(by: good, at: head + 1, header: header, entry: entry)
+                == EpochRow(number: 1, firstHeight: head + 1, kept: 0))
+        func restated(
+            _ index: Int, number: UInt32 = 1, certificate: Certificate?, entries: [EpochStatement.Ordered] = [],
+            key: SecretKey? = nil
+        ) -> EpochStatement {
+            EpochStatement(
+                signing: number, bytes: Self.bytes, certificate: certificate, entries: entries, genesis: genesis,
+                validator: cast.organisation(index), key: key ?? cast.votingKeys[index])
+        }
+        let newest = statements[0].certificate
+        let cases: [(String, [EpochStatement])] = [
+            ("too few", Array(statements.prefix(2))),
+            (
+                "a stranger's signature",
+                [statements[0], statements[1], restated(2, certificate: newest, key: SecretKey())]
+            ),
+            ("the epoch after the next", (0..<3).map { restated($0, number: 2, certificate: newest) }),
+            (
+                "entries that the chain does not have",
+                (0..<3).map { restated($0, certificate: newest, entries: [.init(hash: .zero, vote: nil)]) }
+            ),
+            ("no certificate, though one was carried", (0..<3).map { restated($0, certificate: nil) }),
+        ]
+        for (what, statements) in cases {
+            let change = EpochChange(statements)
+            let raw = Entry(
+                position: head + 1, previous: base.head.entry, proposer: cast.organisation(3), certificate: nil,
+                epoch: change, transactions: []
+            ).signed(genesis: genesis, key: cast.votingKeys[3])
+            var executor = try executor()
+            let decoded = executor.decode(raw)
+            #expect(decoded.fault == nil, "\(what)")
+            let block = executor.execute(
+                decoded, signaturesVerify: { _ in true }, header: header, entry: entry,
+                certificateVerifies: { (try? $0.verify(genesis: genesis, set: $1)) != nil })
+            #expect(block.decoded.fault == .epoch, "\(what)")
+            #expect(block.roots[.epochs] == .zero && executor.epoch == .first, "\(what)")
+        }
     }
 
     /// Whoever holds the newest certificate states it and is never seen again. What it makes final the others have

@@ -91,10 +91,10 @@ import Testing
             _ = executor.execute(
                 decoded,
                 signaturesVerify: { decoded.transactions[$0].signaturesVerify(genesis: cast.genesisHash) },
-                header: { _ in nil }, certificateVerifies: { _, _ in false })
+                header: { _ in nil }, entry: { _ in nil }, certificateVerifies: { _, _ in false })
         }
         #expect(executor.head.height == 60)
-        #expect("\(executor.head.hash)" == "7016f141591774745bf89a3c0ce95d70756b7ffa40144ae9e9aed18815e9c54b")
+        #expect("\(executor.head.hash)" == "048cdbc820314e95f25d2436c6824c48164a957ef5b0c175a77ad1d7688f0f0a")
     }
 
     // MARK: 21

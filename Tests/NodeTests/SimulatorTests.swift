@@ -70,6 +70,21 @@ import Testing
         #expect(sets > 40)
     }
 
+    /// The order is lost in the middle of a storm, with a liar among those who state how far they came. Nothing that
+    /// was answered is lost, and everybody comes together again.
+    @Test func aLostOrderIsBegunAnewInStorms() throws {
+        var (losses, sets) = (0, 0)
+        for seed in 1...20 as ClosedRange<UInt64> {
+            var scenario = Scenario(seed: seed, hasByzantine: seed % 2 == 0)
+            scenario.faults.losesOrder = true
+            scenario.faults.trims = seed % 3 == 0
+            scenario.changesMembers = seed % 4 == 3
+            let outcome = try Simulator(scenario).run()
+            (losses, sets) = (losses + outcome.losses, sets + outcome.sets)
+        }
+        #expect(losses > 10 && sets > 5, "\(losses) losses, \(sets) sets")
+    }
+
     /// Runs seeds until one fails.
     private func find(_ bug: PlantedBug, without: Set<Check> = []) -> Violation? {
         for seed in 1...30 as ClosedRange<UInt64> {

@@ -15,7 +15,7 @@ final class Stage {
     var members: [Member] = []
     /// The epoch in which members open, and how that began where it is not the first.
     lazy var epoch = OrderingEpoch(genesis: cast.genesis)
-    var epochStart: EpochChange.Start?
+    var epochChange: EpochChange?
     /// The clock of all of them.
     var now = Cast.genesisTime + 1000
     /// Whether a vote reaches a member.
@@ -82,7 +82,7 @@ final class Stage {
         configure(&configuration)
         let (core, effects) = try NodeCore.open(
             store: member.disk, genesis: cast.genesis, configuration: configuration,
-            epoch: epoch, after: epochStart?.certificate, logHead: log.head, now: now)
+            epoch: epoch, begunBy: epochChange, logHead: log.head, now: now)
         member.core = core
         member.life += 1
         carryOut(effects, index)

@@ -29,9 +29,10 @@ import Testing
         try withTemporaryDirectory { root in
             try RocksDBStore(directory: root.path, mode: .create).close()
             let names = [
-                "accounts", "accruals", "additions", "blocks", "certificates", "clawbacks", "default", "headers",
-                "holdings", "holds", "keys", "locks", "meta", "offences", "organisations", "parameters", "programs",
-                "proposals", "receipts", "replays", "roots", "rules", "sets", "settled", "transactions", "units",
+                "accounts", "accruals", "additions", "blocks", "certificates", "clawbacks", "default", "epochs",
+                "headers", "holdings", "holds", "keys", "locks", "meta", "offences", "organisations", "parameters",
+                "programs", "proposals", "receipts", "replays", "roots", "rules", "sets", "settled", "transactions",
+                "units",
             ]
             // The options file is RocksDB's own record of its column families.
             let file = try #require(
@@ -173,13 +174,13 @@ import Testing
     @Test func anotherFormatIsRefusedWithBothVersions() throws {
         try withTemporaryDirectory { root in
             let store = try RocksDBStore(directory: root.path, mode: .create)
-            #expect(try store.get(.meta, Array("format".utf8)) == Array("2".utf8))
+            #expect(try store.get(.meta, Array("format".utf8)) == Array("3".utf8))
             try store.write([.put(.meta, key: Array("format".utf8), value: Array("27".utf8))])
             store.close()
             for mode in [RocksDBStore.Mode.readWrite, .readOnly] {
                 let error = try #require(refusal(root.path, mode))
                 #expect(error.code == .format)
-                #expect(error.reason.contains("format 27") && error.reason.contains("format 2"), "\(error)")
+                #expect(error.reason.contains("format 27") && error.reason.contains("format 3"), "\(error)")
             }
         }
     }
@@ -206,7 +207,7 @@ import Testing
 
     @Test func columnsThatCameLaterAreMadeByTheWriterAndEmptyForAReader() throws {
         try withTemporaryDirectory { root in
-            try makeDirectory(root.path, columns: ["meta", "blocks"], format: "2")
+            try makeDirectory(root.path, columns: ["meta", "blocks"], format: "3")
             let reader = try RocksDBStore(directory: root.path, mode: .readOnly)
             #expect(try reader.get(.blocks, height(1)) == [1])
             #expect(try reader.get(.holds, [1]) == nil)
@@ -226,7 +227,7 @@ import Testing
     @Test func columnsOfANewerBuildAreLeftAlone() throws {
         try withTemporaryDirectory { root in
             let columns = Column.allCases.map(\.rawValue) + ["invoices"]
-            try makeDirectory(root.path, columns: columns, format: "2")
+            try makeDirectory(root.path, columns: columns, format: "3")
             let error = try #require(refusal(root.path, .readWrite))
             #expect(error.code == .format && error.reason.contains("invoices"), "\(error)")
             #expect(refusal(root.path, .readOnly) == nil, "a reader does without them")
@@ -235,10 +236,10 @@ import Testing
 
     @Test func anotherFormatIsNamedBeforeItsColumns() throws {
         try withTemporaryDirectory { root in
-            try makeDirectory(root.path, columns: ["meta", "blocks", "invoices"], format: "3")
+            try makeDirectory(root.path, columns: ["meta", "blocks", "invoices"], format: "4")
             for mode in [RocksDBStore.Mode.readWrite, .readOnly] {
                 let error = try #require(refusal(root.path, mode))
-                #expect(error.code == .format && error.reason.contains("format 3"), "\(error)")
+                #expect(error.code == .format && error.reason.contains("format 4"), "\(error)")
             }
         }
     }

@@ -278,6 +278,16 @@ extension Header {
     }
 }
 
+extension EpochStatement {
+    var vector: VectorValue {
+        [
+            "number": .number(number), "bytes": .hex(bytes), "certificate": .optional(certificate, \.vector),
+            "entries": .list(entries) { ["hash": .bytes(of: $0.hash), "vote": .optional($0.vote, \.vector)] },
+            "validator": .number(validator.number), "signature": .bytes(of: signature),
+        ]
+    }
+}
+
 extension Certificate {
     var vector: VectorValue {
         [

@@ -200,20 +200,33 @@ import Testing
             ])
     }
 
+    /// The first new entry of a ring that follows on another.
+    private static func firstOfEpoch(_ chain: SampleChain) -> [UInt8] {
+        let head = chain.blocks[5].header
+        return Entry(
+            position: 6, previous: head.entry, proposer: OrganisationID(2), certificate: nil,
+            epoch: EpochChange([
+                EpochChangeTests.statement(1), EpochChangeTests.statement(2, certified: 0, last: 0),
+                EpochChangeTests.statement(4, certified: 3, last: 4, vote: { _ in nil }),
+            ]), transactions: []
+        ).signed(genesis: chain.genesis.hash, key: Sample.key(2))
+    }
+
     @Test func entries() throws {
         let chain = SampleChain.grown
-        let cases = try chain.blocks.dropFirst().map { (block) throws -> VectorValue in
+        let ordered = chain.blocks.dropFirst().map { (height: Int($0.header.height), raw: $0.raw) }
+        let cases = try (ordered + [(6, Self.firstOfEpoch(chain))]).map { (height, raw) throws -> VectorValue in
             let entry = try Entry(
-                raw: block.raw, position: block.header.height,
-                previous: chain.blocks[Int(block.header.height) - 1].header.entry, genesis: chain.genesis.hash,
-                set: chain.set)
+                raw: raw, position: UInt64(height), previous: chain.blocks[height - 1].header.entry,
+                genesis: chain.genesis.hash, set: chain.set)
             return [
                 "position": .u64(entry.position), "previous": .bytes(of: entry.previous),
                 "proposer": .number(entry.proposer.number),
                 "certificate": .optional(entry.certificate, \.vector),
+                "epoch": .optional(entry.epoch) { .list($0.statements, \.vector) },
                 "transactions": .list(entry.transactions) { .hex($0.bytes) },
-                "seed": .hex(Sample.seed(Sample.votingSeed(UInt8(entry.proposer.number)))), "bytes": .hex(block.raw),
-                "hash": .bytes(of: Entry.hash(raw: block.raw)),
+                "seed": .hex(Sample.seed(Sample.votingSeed(UInt8(entry.proposer.number)))), "bytes": .hex(raw),
+                "hash": .bytes(of: Entry.hash(raw: raw)),
             ] as VectorValue
         }
         try VectorFile.check(

@@ -1,0 +1,113 @@
+import Canonical
+import Chain
+import Crypto
+import Ledger
+import Node
+import Ordering
+import Storage
+
+/// The order is lost with all that it held, and a quorum's statements begin another one.
+extension Simulator {
+    func scheduleLoss() { schedule(.loss, in: random.between(2000, scenario.stormMilliseconds)) }
+
+    /// All processes end; those who state are no more than a quorum where that is enough, among them whoever lies, and
+    /// everybody goes on in the epoch that follows. Where no quorum can say how far it came, the order stays.
+    func loseOrder() throws(Failure) {
+        guard isStormy else { return }
+        for node in honest { crash(node) }
+        if let (change, entries) = try statements() {
+            let start = try startOf(change)
+            note("order: LOST at \(log.head), epoch \(start.number) from \(start.firstHeight) on with \(entries.count)")
+            let below = log.entries.prefix(Int(start.firstHeight) - 1)
+            guard below.count == Int(start.firstHeight) - 1 else {
+                throw Failure(.nothingLost, "epoch \(start.number) begins at \(start.firstHeight), after a gap")
+            }
+            log = SimulatedLog(Array(below) + entries, skips: scenario.planted == .rangeSkipped)
+            log.trim(below: start.firstHeight)
+            epoch = OrderingEpoch(start)
+            epochChange = change
+            losses += 1
+            checker.begin(start)
+            for node in honest { try adopt(start, node) }
+        }
+        for node in honest { try open(node) }
+        if random.chance(perMille: 500) { scheduleLoss() }
+    }
+
+    /// What a quorum states, sealed where it is stated, and the raw entries with which the ring begins.
+    private func statements() throws(Failure) -> (EpochChange, [[UInt8]])? {
+        let bytes = random.bytes(EpochStatement.bytesCount)
+        var all: [EpochStatement] = []
+        var known: [Digest: [UInt8]] = [:]
+        var newest: NodeCore?
+        for node in honest {
+            let core = try opened(node).core
+            if core.executed >= newest?.executed ?? 0 { newest = core }
+            guard let statement = core.statement(bytes: bytes) else { continue }
+            all.append(statement)
+            for raw in try stored(try BlockStore(node.disk).stated(statement)).entries {
+                known[Entry.hash(raw: raw)] = raw
+            }
+        }
+        let liesNow = scenario.hasByzantine && random.chance(perMille: 700)
+        let lie = liesNow ? [lie(bytes, among: all, &known)] : []
+        let sets = newest!.sets
+        // One after the other gets lost, until the rest is no quorum any more. Where the lie says otherwise than the
+        // others, the organisations decide against the liar.
+        var change: EpochChange?
+        while !all.isEmpty, let next = [all + lie, all].lazy.compactMap({ self.agreed($0, known, sets) }).first {
+            change = next
+            all.remove(at: random.below(all.count))
+        }
+        guard let change else { return nil }
+        for node in honest {
+            let validator = cast.organisation(node.index)
+            guard let statement = change.statements.first(where: { $0.validator == validator }) else { continue }
+            try stored(try BlockStore(node.disk).seal(statement))
+        }
+        return (change, try startOf(change).entries.map { known[$0]! })
+    }
+
+    /// The change of these statements, where it holds.
+    private func agreed(
+        _ statements: [EpochStatement], _ known: [Digest: [UInt8]], _ sets: ValidatorSets
+    ) -> EpochChange? {
+        let change = EpochChange(statements.sorted { $0.validator < $1.validator })
+        do throws(EpochChange.Refusal) {
+            let start = try change.verify(after: epoch.number, genesis: cast.genesisHash, sets: { sets[$0] })
+            try change.check(
+                entries: start.entries.map { known[$0]! }, of: start, genesis: cast.genesisHash, sets: { sets[$0] })
+            return change
+        } catch { return nil }
+    }
+
+    /// The Byzantine validator hides what it knows, or names an entry that nobody ordered.
+    private func lie(
+        _ bytes: [UInt8], among honest: [EpochStatement], _ known: inout [Digest: [UInt8]]
+    ) -> EpochStatement {
+        let liar = scenario.validators - 1
+        var certificate = honest.map(\.certificate).min { $0?.height ?? 0 < $1?.height ?? 0 } ?? nil
+        var entries: [EpochStatement.Ordered] = []
+        switch random.below(3) {
+        case 0: certificate = nil
+        case 1:
+            let raw = random.bytes(random.below(100))
+            known[Entry.hash(raw: raw)] = raw
+            certificate = honest.map(\.certificate).max { $0?.height ?? 0 < $1?.height ?? 0 } ?? nil
+            // Where others name an entry, nothing would begin until the organisations have decided against the liar.
+            entries = [.init(hash: Entry.hash(raw: raw), vote: nil)]
+        default: break
+        }
+        return EpochStatement(
+            signing: epoch.number + 1, bytes: bytes, certificate: certificate, entries: entries,
+            genesis: cast.genesisHash, validator: cast.organisation(liar), key: cast.votingKeys[liar])
+    }
+
+    private func startOf(_ change: EpochChange) throws(Failure) -> EpochChange.Start {
+        do throws(EpochChange.Refusal) { return try change.start() } catch { throw Failure(.opens, "\(error)") }
+    }
+
+    private func adopt(_ start: EpochChange.Start, _ node: SimulatedNode) throws(Failure) {
+        try stored(try BlockStore(node.disk).adopt(start))
+    }
+}
