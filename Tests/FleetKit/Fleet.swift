@@ -24,6 +24,8 @@ public final class Fleet {
         let host: TestHost
         /// By how much its clock has jumped; none where it cannot.
         let clock: JumpingClock?
+        /// What its node is told besides.
+        public var options: [String] = []
         public fileprivate(set) var process: Child?
         fileprivate(set) var launchedAt = ContinuousClock.now
         /// What its processes before the present one said of themselves.
@@ -188,7 +190,7 @@ public final class Fleet {
                 "--json", "--log-level", "error", "--drain", "0", "--tls-certificate",
                 tls.appendingPathComponent("server.pem").path, "--tls-key",
                 tls.appendingPathComponent("server.key").path,
-            ], through: machine.host.wrapper + (machine.clock?.wrapper ?? []))
+            ] + machine.options, through: machine.host.wrapper + (machine.clock?.wrapper ?? []))
     }
 
     public func start(_ indices: [Int]) throws {

@@ -101,6 +101,37 @@ extension EtcdTests {
             }
         }
 
+        /// A validator's disk is lost, and the order has let go of most: it begins with a snapshot that a peer hands out,
+        /// takes what came after from there, and votes on.
+        @Test func aValidatorOnANewDiskBeginsWithAPeersSnapshot() throws {
+            try withTemporaryDirectory { root in
+                let fleet = try Fleet(in: root)
+                defer { fleet.end() }
+                let all = [0, 1, 2, 3]
+                let shelf = root.appendingPathComponent("snapshots").path
+                fleet.machines[1].options = ["--snapshots", shelf]
+                try fleet.start(all)
+                try fleet.found()
+                try fleet.transfer(24, through: all)
+                fleet.kill(3)
+                try FileManager.default.removeItem(atPath: fleet.machines[3].directory + "/nodes/4/db")
+                let height = try fleet.snapshot(of: 1, to: shelf)
+                try fleet.transfer(24, through: [0, 1, 2])
+                try fleet.withOrder { try $0.trim(below: try fleet.height(0)) }
+
+                let restored = try Fleet.run(["snapshot", "restore", "--dir", fleet.machines[3].directory, "--json"])
+                #expect(try JSONValue(parsing: Array(restored.utf8))["height"]?.number == height)
+                try fleet.start([3])
+                try fleet.agree(all, at: fleet.height(0))
+                // Without its votes the others are too few.
+                fleet.kill(2)
+                try fleet.transfer(12, through: [0, 1, 3])
+                try fleet.start([2])
+                try fleet.agree(all, at: fleet.height(0))
+                for index in all { #expect(try fleet.total(at: index) == 8_000) }
+            }
+        }
+
         /// A cluster that was wiped is not taken for a new one by nodes that have executed what it held; a file that
         /// is wrong changes nothing in a running node; and too few validators raise the alarm.
         @Test func whatIsWrongIsSaidAndHurtsNobody() throws {
@@ -150,6 +181,20 @@ extension EtcdTests {
 }
 
 extension Fleet {
+    /// Writes a snapshot beside a running node, whose directory shows its tables a second late; answers its height.
+    fileprivate func snapshot(of index: Int, to shelf: String) throws -> Int128 {
+        for _ in 0..<Self.snapshotTries {
+            let child = try Child(["snapshot", "write", "--dir", machines[index].directory, "--out", shelf, "--json"])
+            if child.wait() == 0, let height = try JSONValue(parsing: Array(child.output.utf8))["height"]?.number {
+                return height
+            }
+            usleep(250_000)
+        }
+        throw Failed("no snapshot can be written of node \(index + 1)")
+    }
+
+    private static let snapshotTries = 40
+
     fileprivate func certificate(at height: UInt64, of index: Int) throws -> Certificate {
         let client = try client(index)
         defer { client.stop() }
