@@ -46,7 +46,9 @@ extension TidyTests {
     }
 
     @Test(
-        arguments: ["CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib", "CWebFiles"])
+        arguments: [
+            "CSodium", "COpenSSL", "CRocksDB", "CSQLite", "CCurl", "CMicroHTTPD", "CZlib", "CWebFiles", "CEpoll",
+        ])
     func eachLibraryInCHasOneImporter(_ module: String) throws {
         let arrows = try Self.declared()
         let owners = arrows.filter { $0.value.contains(module) }.keys.sorted()
