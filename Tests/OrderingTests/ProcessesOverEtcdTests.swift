@@ -101,8 +101,8 @@ extension EtcdTests {
             }
         }
 
-        /// A validator's disk is lost, and the order has let go of most: it begins with a snapshot that a peer hands out,
-        /// takes what came after from there, and votes on.
+        /// A validator's disk is lost, and the order has let go of most: it begins with a snapshot that a peer hands
+        /// out, takes what came after from there, and votes on.
         @Test func aValidatorOnANewDiskBeginsWithAPeersSnapshot() throws {
             try withTemporaryDirectory { root in
                 let fleet = try Fleet(in: root)
