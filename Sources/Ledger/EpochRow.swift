@@ -26,6 +26,11 @@ public struct EpochRow: Sendable, Equatable, Canonical, TableRow {
         return epoch == number || epoch < number && height - firstHeight < UInt64(kept)
     }
 
+    /// Whether a certificate of a height may name an epoch, where the chain may yet tell of epochs after this one.
+    public func mayCertify(_ epoch: UInt32, at height: UInt64) -> Bool {
+        allows(epoch, at: height) || epoch > number && height >= firstHeight
+    }
+
     public func encode(to encoder: inout Encoder) {
         encoder.u32(number)
         encoder.u64(firstHeight)

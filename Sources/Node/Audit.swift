@@ -140,6 +140,9 @@ public enum Audit {
             do throws(Certificate.Refusal) { try certificate.verify(genesis: hash, set: executor.sets[height]) } catch {
                 return fault("certificate", error.rawValue)
             }
+            guard executor.epoch.mayCertify(certificate.epoch, at: height) else {
+                return fault("certificate", "the certificate names epoch \(certificate.epoch), which was over")
+            }
             state.certificates += 1
         }
         let key = bigEndianBytes(height)

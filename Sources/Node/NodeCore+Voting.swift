@@ -154,8 +154,7 @@ extension NodeCore {
     /// after those, of which the chain has yet to tell.
     func isOfEpoch(_ certificate: Certificate) -> Bool {
         let newest = begun.flatMap { $0.row.number > executor.epoch.number ? $0.row : nil } ?? executor.epoch
-        return newest.allows(certificate.epoch, at: certificate.height)
-            || certificate.epoch > newest.number && certificate.height >= newest.firstHeight
+        return newest.mayCertify(certificate.epoch, at: certificate.height)
     }
 
     /// The hash of the entry at a height that was executed here.

@@ -164,6 +164,37 @@ import Testing
         #expect(stage.members[3].sent.count == sent)
     }
 
+    /// Whoever goes on in an epoch that is over, with as many keys as a quorum has, makes certificates that count for
+    /// nothing.
+    @Test func aCertificateOfAnEpochThatIsOverIsFound() throws {
+        let stage = try Stage()
+        stage.found()
+        _ = try beginAnew(stage, by: [0, 1, 2])
+        stage.submit(stage.earning(1), to: 0)
+        stage.submit(stage.earning(2), to: 0)
+        let disk = stage.members[0].disk
+        let blocks = BlockStore(disk)
+        let height = try blocks.height()
+        let good = try #require(try blocks.certificate(height))
+        #expect(try Audit.run(disk).ok)
+        func rewrite(epoch: UInt32) throws {
+            let votes = (0..<3).map { index in
+                Vote(
+                    signing: good.header, height: height, epoch: epoch, time: good.signatures[0].time,
+                    genesis: stage.cast.genesisHash, validator: stage.cast.organisation(index),
+                    key: stage.cast.votingKeys[index])
+            }
+            var batch = WriteBatch()
+            batch.put(.certificates, bigEndianBytes(height), Certificate(joining: votes).canonicalBytes)
+            try disk.write(batch, synced: true)
+        }
+        try rewrite(epoch: 1)
+        #expect(try Audit.run(disk).ok)
+        try rewrite(epoch: 0)
+        let fault = try #require(try Audit.run(disk).firstWrong)
+        #expect(fault.height == height && fault.part == "certificate" && fault.reason.contains("epoch 0"), "\(fault)")
+    }
+
     /// Statements that are not what a quorum signed, or not of this chain at this place, make an empty block, and the
     /// true ones come after it.
     @Test func falseStatementsMakeAnEmptyBlock() throws {
