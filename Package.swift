@@ -173,8 +173,8 @@ var targets: [Target] = [
     tests(
         "CommandsTests",
         [
-            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "Wallet", "StorageRocksDB",
-            "HTTPClient", "JSON", "OrderingEtcd", "Peers", "ServerKit", "Storage", "Terminal", "Wire",
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Node", "Commands", "EtcdKit", "Wallet",
+            "StorageRocksDB", "HTTPClient", "JSON", "OrderingEtcd", "Peers", "ServerKit", "Storage", "Terminal", "Wire",
         ]),
     .executableTarget(
         name: "GuideSteps", dependencies: ["Canonical", "Chain", "Crypto", "Ledger", "Wallet", "Wire"],

@@ -100,7 +100,19 @@ struct NodeOption {
             }
             return nil
         }
-        self.init(url, authorities: parsed.text("ca"))
+        self.init(try Self.url(url), authorities: parsed.text("ca"))
+    }
+
+    /// What `--node` names: without TLS only on this machine, since anybody in between would read along.
+    static func url(_ text: String) throws -> String {
+        guard !text.leavesInPlain else {
+            throw CommandError(
+                code: "plain-http", field: "--node",
+                reason: "\(CommandError.quoted(text)) is another machine, and without TLS anybody in between reads "
+                    + "along; write https://…",
+                exit: .usage)
+        }
+        return text
     }
 
     /// The directory of wallets and keys, once the options beside it make sense.

@@ -51,7 +51,8 @@ final class Service {
                 "listen", placeholder: "HOST:PORT", listen,
                 help: "serve the HTTP interface and the pages there; port 0 takes a free one"),
             .string(
-                "metrics", placeholder: "HOST:PORT", help: "serve figures for Prometheus there, under /metrics"),
+                "metrics", placeholder: "HOST:PORT",
+                help: "serve figures for Prometheus there, under /metrics; beyond loopback by the same TLS"),
             .path(
                 "tls-certificate", placeholder: "FILE", help: "PEM chain of the server's certificate; with --tls-key"),
             .path("tls-key", placeholder: "FILE", help: "PEM key of that certificate"),
@@ -112,11 +113,12 @@ final class Service {
         let address = try Address(listen, option: "--listen")
         let figuresAddress = try parsed.text("metrics").map { try Address($0, option: "--metrics") }
         let tls = try Self.tls(parsed)
-        guard tls != nil || address.isLoopback || parsed.flag("behind-proxy") else {
+        let doors = [("--listen", address)] + [figuresAddress].compactMap { $0.map { ("--metrics", $0) } }
+        for (option, door) in doors where tls == nil && !door.isLoopback && !parsed.flag("behind-proxy") {
             throw CommandError(
-                code: "plain-http", field: "--listen",
-                reason: "\(address.text) can be reached from other machines, and without TLS anybody in between reads "
-                    + "tokens; give --tls-certificate and --tls-key, or --behind-proxy where a proxy ends TLS",
+                code: "plain-http", field: option,
+                reason: "\(door.text) can be reached from other machines, and without TLS anybody in between reads "
+                    + "along; give --tls-certificate and --tls-key, or --behind-proxy where a proxy ends TLS",
                 exit: .usage)
         }
         drainSeconds = parsed.requiredNumber("drain")
@@ -149,6 +151,7 @@ final class Service {
             figures = try figuresAddress.map { [gateway] address in
                 var door = HTTPServerConfiguration()
                 (door.host, door.port, door.threads, door.connectionsMax) = (address.host, address.port, 1, 64)
+                if !address.isLoopback { door.tls = tls }
                 return try HTTPServer(configuration: door, application: FiguresPage(gateway: gateway))
             }
         } catch let error as HTTPServerError {

@@ -133,7 +133,8 @@ enum SnapshotCommands {
     ) throws -> [Joining.Source] {
         switch (parsed.text("snapshot"), parsed.text("node")) {
         case (let path?, nil): return [.files(SnapshotFiles(path: path))]
-        case (nil, let url?): return [.node(try client(directory, id, url, authorities: parsed.text("ca")))]
+        case (nil, let url?):
+            return [.node(try client(directory, id, try NodeOption.url(url), authorities: parsed.text("ca")))]
         case (nil, nil) where !peers.isEmpty:
             return try peers.map { .node(try client(directory, id, $0.url, authorities: $0.authorities)) }
         default:

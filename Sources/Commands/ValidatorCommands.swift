@@ -28,7 +28,7 @@ enum ValidatorCommands {
     ) { parsed, console in
         let genesis = try ChainDirectory.readGenesis(parsed.requiredText("genesis"))
         let client = try NodeClient(
-            parsed.requiredText("node"), pin: .genesis(genesis), authorities: parsed.text("ca"))
+            try NodeOption.url(parsed.requiredText("node")), pin: .genesis(genesis), authorities: parsed.text("ca"))
         defer { client.stop() }
         var steps: [LightStep] = []
         try client.followValidators { steps.append($0) }

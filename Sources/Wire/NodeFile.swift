@@ -198,7 +198,7 @@ extension Form where Value == String {
                     "“\(JSONError.shortened(text))” is no URL of a server; write https://HOST:PORT, such as "
                         + "https://node.example:8443")
             }
-            guard parts.isSecure || parts.host.isLoopback else {
+            guard !text.leavesInPlain else {
                 throw JSONError(
                     "",
                     "“\(JSONError.shortened(text))” goes to another machine without TLS, where anybody in between "
@@ -209,6 +209,9 @@ extension Form where Value == String {
 }
 
 extension String {
+    /// Whether it is a URL that leads to another machine without TLS.
+    package var leavesInPlain: Bool { components.map { !$0.isSecure && !$0.host.isLoopback } ?? false }
+
     /// A host that is this machine whoever reads it.
     fileprivate var isLoopback: Bool {
         self == "localhost" || self == "[::1]"

@@ -75,6 +75,11 @@ import Testing
         Case("proof verify ROOT/none --genesis ROOT/chain/genesis", 1, "file-notFound", "ROOT/none"),
         Case("wallet balance a --dir ROOT/chain --ca ROOT/text", 2, "node-option", "--ca"),
         Case("wallet new a --dir ROOT/chain --node nowhere", 2, "url-invalid", "--node"),
+        Case("wallet balance a --dir ROOT/chain --node http://mall.example:80", 2, "plain-http", "--node"),
+        Case("validators follow --genesis ROOT/chain/genesis --node http://192.0.2.1", 2, "plain-http", "--node"),
+        Case(
+            "snapshot restore --dir ROOT/chain --validator 1 --node http://127.0.0.1.mall.example", 2, "plain-http",
+            "--node"),
         Case("wallet new a --dir ROOT/empty --node http://127.0.0.1:1", 3, "chain-missing", "--dir"),
         Case(
             "wallet new a --dir ROOT/chain --node http://127.0.0.1:1 --genesis ROOT/text", 1, "genesis-invalid",

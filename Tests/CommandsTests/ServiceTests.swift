@@ -1,5 +1,6 @@
 import Canonical
 import Crypto
+import EtcdKit
 import HTTPClient
 import Ledger
 import ServerKit
@@ -172,15 +173,24 @@ import func Foundation.usleep
             openssl.standardError = FileHandle.nullDevice
             try openssl.run()
             openssl.waitUntilExit()
-            let served = try Served(directory, "--tls-certificate", certificate, "--tls-key", key)
+            // Figures as well, where others than this machine can reach them.
+            let figures = "0.0.0.0:\(try EtcdCluster.freePorts(1)[0])"
+            let served = try Served(
+                directory, "--tls-certificate", certificate, "--tls-key", key, "--metrics", figures)
             #expect(served.url.hasPrefix("https://"))
             #expect(try served.get("/v1/chain").status == 200)
+            let page = try served.http.perform(HTTPClientRequest("GET", "https://\(figures)/metrics"))
+            #expect(page.status == 200)
+            #expect(throws: HTTPClientError.self) {
+                try served.http.perform(HTTPClientRequest("GET", "http://\(figures)/metrics"))
+            }
             #expect(served.stop() == 0)
         }
     }
 
     @Test(arguments: [
         (["--listen", "0.0.0.0:0"], "plain-http"), (["--listen", "nonsense"], "address-invalid"),
+        (["--listen", "127.0.0.1:0", "--metrics", "0.0.0.0:0"], "plain-http"),
         (["--listen", "127.0.0.1:99999"], "address-invalid"),
         (["--listen", "127.0.0.1:0", "--tls-key", "x"], "tls-half"),
         (["--listen", "127.0.0.1:0", "--observer", "x"], "key-invalid"),
