@@ -15,6 +15,25 @@ public struct Proof: Sendable, Equatable {
         case balance(account: AccountID, unit: UnitCode, summary: HoldingSummary?, roots: SubRoots, path: StateProof)
         /// A transaction's receipt in its block.
         case receipt(Receipt, path: MerklePath)
+
+        /// Why a header does not show it.
+        public enum Fault: String, Error, Sendable {
+            case state = "the tables' roots do not give the header's state root"
+            case path = "the path does not lead from the statement to the header's root"
+        }
+
+        /// Checks that it is so under the header of its height, which itself is believed here.
+        public func verify(under header: Header) throws(Fault) {
+            switch self {
+            case .balance(let account, let unit, let summary, let roots, let path):
+                guard roots.stateRoot == header.state else { throw .state }
+                let value = summary.map { Table.leafValue($0.canonicalBytes) }
+                let key = Table.leafKey(account.bytes + unit.paddedBytes)
+                guard path.verify(key: key, value: value, root: roots[.holdings]) else { throw .path }
+            case .receipt(let receipt, let path):
+                guard path.countedRoot(leaf: Proof.leaf(receipt)) == header.receipts else { throw .path }
+            }
+        }
     }
 
     public let genesis: Digest
@@ -66,14 +85,23 @@ public struct Proof: Sendable, Equatable {
                 }
         }
 
+        /// What it is in a proof that a header does not show its subject.
+        public init(_ fault: Subject.Fault) {
+            self =
+                switch fault {
+                case .state: .state
+                case .path: .path
+                }
+        }
+
         public var description: String {
             switch self {
             case .genesis: "the proof belongs to a chain with another genesis"
             case .headers: "the headers are not a chain up to the certified one"
             case .validators: "a header names validators other than those that are known to vote at its height"
             case .certificate(let refusal): "the certificate does not hold: \(refusal.rawValue)"
-            case .state: "the tables' roots do not give the header's state root"
-            case .path: "the path does not lead from the statement to the header's root"
+            case .state: Subject.Fault.state.rawValue
+            case .path: Subject.Fault.path.rawValue
             }
         }
     }
@@ -86,15 +114,7 @@ public struct Proof: Sendable, Equatable {
         guard genesis == client.genesis else { throw .genesis }
         do throws(LightClient.Refusal) { try client.verify(headers, by: certificate) } catch { throw Refusal(error) }
         guard let header = headers.first, let set = client.validators(at: certificate.height) else { throw .headers }
-        switch subject {
-        case .balance(let account, let unit, let summary, let roots, let path):
-            guard roots.stateRoot == header.state else { throw .state }
-            let value = summary.map { Table.leafValue($0.canonicalBytes) }
-            let key = Table.leafKey(account.bytes + unit.paddedBytes)
-            guard path.verify(key: key, value: value, root: roots[.holdings]) else { throw .path }
-        case .receipt(let receipt, let path):
-            guard path.countedRoot(leaf: Self.leaf(receipt)) == header.receipts else { throw .path }
-        }
+        do throws(Subject.Fault) { try subject.verify(under: header) } catch { throw Refusal(error) }
         return Verified(
             subject: subject, height: header.height, time: header.time, stateRoot: header.state,
             signers: certificate.signatures.map(\.validator), validators: set.count, quorum: set.quorum)
@@ -109,17 +129,26 @@ public struct Proof: Sendable, Equatable {
 
 extension Proof: Canonical {
     public func encode(to encoder: inout Encoder) {
-        var content = Encoder()
-        encodeContent(to: &content)
-        encoder.fixed(content.bytes)
-        encoder.value(SHA256.hash(.proof, content.bytes))
+        encoder.closed(.proof, magic: Self.magic) { encoder in
+            encoder.value(genesis)
+            encoder.value(subject)
+            encoder.sequence(headers)
+            encoder.value(certificate)
+        }
     }
 
-    private func encodeContent(to encoder: inout Encoder) {
-        encoder.fixed(Self.magic)
-        encoder.u8(1)
-        encoder.value(genesis)
-        switch subject {
+    public init(from decoder: inout Decoder) throws(DecodingError) {
+        self = try decoder.closed(.proof, magic: Self.magic) { (decoder) throws(DecodingError) in
+            Self(
+                genesis: try decoder.value(), subject: try decoder.value(),
+                headers: try decoder.sequence(min: 1, max: Self.headersMax), certificate: try decoder.value())
+        }
+    }
+}
+
+extension Proof.Subject: Canonical {
+    public func encode(to encoder: inout Encoder) {
+        switch self {
         case .balance(let account, let unit, let summary, let roots, let path):
             encoder.variant(0)
             encoder.value(account)
@@ -132,26 +161,15 @@ extension Proof: Canonical {
             encoder.value(receipt)
             encoder.value(path)
         }
-        encoder.sequence(headers)
-        encoder.value(certificate)
     }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
-        let start = decoder.offset
-        guard try decoder.fixed(Self.magic.count) == Self.magic, try decoder.u8() == 1 else {
-            throw decoder.refusal(.invalidValue)
-        }
-        genesis = try decoder.value()
         if try decoder.variant(below: 2) == 0 {
-            subject = .balance(
+            self = .balance(
                 account: try decoder.value(), unit: try decoder.value(), summary: try decoder.option(),
                 roots: try decoder.value(), path: try decoder.value())
         } else {
-            subject = .receipt(try decoder.value(), path: try decoder.value())
+            self = .receipt(try decoder.value(), path: try decoder.value())
         }
-        headers = try decoder.sequence(min: 1, max: Self.headersMax)
-        certificate = try decoder.value()
-        let digest = SHA256.hash(.proof, decoder.bytes(from: start))
-        guard try decoder.value() == digest else { throw decoder.refusal(.invalidValue) }
     }
 }

@@ -148,36 +148,26 @@ public struct SnapshotManifest: Sendable, Equatable {
 
 extension SnapshotManifest: Canonical {
     public func encode(to encoder: inout Encoder) {
-        var content = Encoder()
-        content.fixed(Self.magic)
-        content.u8(1)
-        content.value(genesis)
-        content.sequence(changes)
-        content.sequence(headers)
-        content.value(certificate)
-        content.option(carried)
-        content.value(roots)
-        content.value(dropped)
-        content.sequence(chunks)
-        encoder.fixed(content.bytes)
-        encoder.value(SHA256.hash(.snapshot, content.bytes))
+        encoder.closed(.snapshot, magic: Self.magic) { encoder in
+            encoder.value(genesis)
+            encoder.sequence(changes)
+            encoder.sequence(headers)
+            encoder.value(certificate)
+            encoder.option(carried)
+            encoder.value(roots)
+            encoder.value(dropped)
+            encoder.sequence(chunks)
+        }
     }
 
     public init(from decoder: inout Decoder) throws(DecodingError) {
-        let start = decoder.offset
-        guard try decoder.fixed(Self.magic.count) == Self.magic, try decoder.u8() == 1 else {
-            throw decoder.refusal(.invalidValue)
+        self = try decoder.closed(.snapshot, magic: Self.magic) { (decoder) throws(DecodingError) in
+            Self(
+                genesis: try decoder.value(), changes: try decoder.sequence(max: LightSteps.countMax),
+                headers: try decoder.sequence(min: 1, max: Self.headersMax), certificate: try decoder.value(),
+                carried: try decoder.option(), roots: try decoder.value(), dropped: try decoder.value(),
+                chunks: try decoder.sequence(max: Self.chunksMax))
         }
-        genesis = try decoder.value()
-        changes = try decoder.sequence(max: LightSteps.countMax)
-        headers = try decoder.sequence(min: 1, max: Self.headersMax)
-        certificate = try decoder.value()
-        carried = try decoder.option()
-        roots = try decoder.value()
-        dropped = try decoder.value()
-        chunks = try decoder.sequence(max: Self.chunksMax)
-        let digest = SHA256.hash(.snapshot, decoder.bytes(from: start))
-        guard try decoder.value() == digest else { throw decoder.refusal(.invalidValue) }
     }
 }
 
