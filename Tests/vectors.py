@@ -723,9 +723,8 @@ class LightClient:
     def advance(self, headers, carried, comes):
         if headers[0]["height"] <= self.head["height"]:
             raise Refused("heightNotAbove")
-        for a, b in zip(headers, headers[1:]):
-            if b["height"] != a["height"] + 1 or b["parent"] != a["hash"]:
-                raise Refused("headersBroken")
+        if not are_linked(headers):
+            raise Refused("headersBroken")
         last = headers[-1]
         if last["hash"].hex() != carried["header"] or last["height"] != carried["height"]:
             raise Refused("certificateForeign")
@@ -770,6 +769,50 @@ class LightClient:
             raise Refused(refusal)
 
 
+def read_subject(reader):
+    """What is said, as the vectors show it, and what shows it under a header."""
+    variant = reader.length()
+    if variant == 0:
+        who, code = reader.fixed(16), reader.unit()
+        totals = reader.option(lambda: reader.fixed(4 * 8 + 32))
+        names_at = reader.at
+        roots = reader.sequence(0, 64, lambda: (reader.text(32), reader.fixed(32)))
+        named = reader.raw[names_at : reader.at]
+        if any(not name.isascii() for name, _ in roots):
+            raise Refused("name")
+        ascending([name for name, _ in roots])
+        return (who.hex(), code, totals), (named, dict(roots), read_state_path(reader))
+    if variant == 1:
+        said, path = read_receipt(reader), read_list_path(reader)
+        return (said, path[0], path[1]), path
+    raise Refused("subject")
+
+
+def is_receipt(said):
+    return isinstance(said[0], bytes)
+
+
+def check_subject(subject, under_header):
+    said, shown_by = subject
+    if is_receipt(said):
+        root = counted(list_path_root(shown_by, under("receipt", said[0])), said[2])
+        if root != under_header["receipts"]:
+            raise Refused("path")
+        return
+    who, code, totals = said
+    named, roots, path = shown_by
+    if under("state-root", named) != under_header["state"]:
+        raise Refused("state")
+    name = under("leaf", bytes.fromhex(who) + unit_key(code))
+    value = None if totals is None else under("row", totals)
+    if not state_path_holds(path, name, value, roots.get("holdings", ZERO)):
+        raise Refused("path")
+
+
+def are_linked(headers):
+    return all(b["height"] == a["height"] + 1 and b["parent"] == a["hash"] for a, b in zip(headers, headers[1:]))
+
+
 class ProofChecker:
     """Verifies whole proofs from their bytes against one genesis."""
 
@@ -781,22 +824,7 @@ class ProofChecker:
         reader = Reader(raw)
         if reader.fixed(7) != b"LFPROOF" or reader.fixed(1) != b"\x01":
             raise Refused("magic")
-        chain = reader.fixed(32)
-        variant = reader.length()
-        if variant == 0:
-            who, code = reader.fixed(16), reader.unit()
-            totals = reader.option(lambda: reader.fixed(4 * 8 + 32))
-            names_at = reader.at
-            roots = reader.sequence(0, 64, lambda: (reader.text(32), reader.fixed(32)))
-            named = reader.raw[names_at : reader.at]
-            if any(not name.isascii() for name, _ in roots):
-                raise Refused("name")
-            ascending([name for name, _ in roots])
-            path = read_state_path(reader)
-        elif variant == 1:
-            said, path = read_receipt(reader), read_list_path(reader)
-        else:
-            raise Refused("subject")
+        chain, subject = reader.fixed(32), read_subject(reader)
         headers = reader.sequence(1, 1024, lambda: read_header(reader))
         carried = read_certificate(reader)
         closing = under("proof", raw[: reader.at])
@@ -806,9 +834,8 @@ class ProofChecker:
 
         if chain != self.chain:
             raise Refused("genesis")
-        for a, b in zip(headers, headers[1:]):
-            if b["height"] != a["height"] + 1 or b["parent"] != a["hash"]:
-                raise Refused("headers")
+        if not are_linked(headers):
+            raise Refused("headers")
         first, last = headers[0], headers[-1]
         if last["hash"].hex() != carried["header"] or last["height"] != carried["height"]:
             raise Refused("headers")
@@ -816,22 +843,49 @@ class ProofChecker:
             (client or LightClient(self.chain, self.voting)).check(headers, carried)
         except Refused as error:
             raise Refused("validators" if str(error) in LIGHT_FAULTS else "certificate") from error
-        out = {"height": str(first["height"]), "time": str(first["time"]), "stateRoot": first["state"].hex()}
-        if variant == 0:
-            if under("state-root", named) != first["state"]:
-                raise Refused("state")
-            name = under("leaf", who + unit_key(code))
-            value = None if totals is None else under("row", totals)
-            if not state_path_holds(path, name, value, dict(roots).get("holdings", ZERO)):
-                raise Refused("path")
-            out["subject"] = (who.hex(), code, totals)
-        else:
-            root = counted(list_path_root(path, under("receipt", said)), path[1])
-            if root != first["receipts"]:
-                raise Refused("path")
-            out["subject"] = (said, path[0], path[1])
-        out["signers"] = [part["validator"] for part in carried["signatures"]]
-        return out
+        check_subject(subject, first)
+        return {
+            "height": str(first["height"]), "time": str(first["time"]), "stateRoot": first["state"].hex(),
+            "subject": subject[0], "signers": [part["validator"] for part in carried["signatures"]],
+        }
+
+
+SIDE_BYTES_MAX = 960 * 1024 - 16_384
+
+
+def verify_side(raw, anchor):
+    """Verifies a side proof from its bytes under an anchor's bytes."""
+    reader = Reader(anchor)
+    anchored_chain, anchored_height, anchored_hash = reader.fixed(32), reader.integer(8), reader.fixed(32)
+    reader.finish()
+    reader = Reader(raw)
+    if len(raw) > SIDE_BYTES_MAX or reader.fixed(6) != b"LFSIDE" or reader.fixed(1) != b"\x01":
+        raise Refused("magic or size")
+    chain, subject = reader.fixed(32), read_subject(reader)
+    headers = reader.sequence(1, 1024, lambda: read_header(reader))
+    closing = under("side-proof", raw[: reader.at])
+    if reader.fixed(32) != closing:
+        raise Refused("digest")
+    reader.finish()
+
+    first, last = headers[0], headers[-1]
+    for holds, refusal in [
+        (chain == anchored_chain, "genesis"), (first["height"] <= anchored_height, "anchorBelow"),
+        (are_linked(headers), "headersBroken"), (last["height"] == anchored_height, "heightForeign"),
+        (last["hash"] == anchored_hash, "headerForeign"),
+    ]:
+        if not holds:
+            raise Refused(refusal)
+    check_subject(subject, first)
+    said = subject[0]
+    if is_receipt(said):
+        claim = length(1) + said[0][:32]
+    else:
+        claim = length(0) + u64(first["height"]) + bytes.fromhex(said[0]) + text(said[1])
+    return {
+        "height": str(first["height"]), "time": str(first["time"]), "subject": said,
+        "key": under("side-claim", chain + claim).hex(),
+    }
 
 
 # The files
@@ -1044,6 +1098,21 @@ def check_state(file, tally):
         tally.check("holding value", under("row", raw).hex(), value["leafValue"])
 
 
+def subject_of(said):
+    """A subject's fields as they are read."""
+    if "account" in said:
+        return said["account"], said["unit"], None if said["summary"] is None else summary(said["summary"])
+    return receipt(said["receipt"]), said["index"], said["count"]
+
+
+def refuses_altered(tally, place, raw, verify):
+    """Any byte altered is a refusal."""
+    for index in range(len(raw)):
+        changed = bytearray(raw)
+        changed[index] ^= 1 << index % 8
+        tally.refuses(f"{place}, byte {index}", lambda changed=changed: verify(bytes(changed)))
+
+
 def check_proofs(file, tally):
     checker = ProofChecker(bytes.fromhex(file["genesis"]))
     for value in file["proofs"]:
@@ -1053,20 +1122,12 @@ def check_proofs(file, tally):
         except Refused as error:
             tally.check(place, f"refused: {error}", "accepted")
             continue
-        said = value["subject"]
-        if "account" in said:
-            totals = None if said["summary"] is None else summary(said["summary"])
-            tally.check(place, found["subject"], (said["account"], said["unit"], totals))
-        else:
-            tally.check(place, found["subject"], (receipt(said["receipt"]), said["index"], said["count"]))
+        tally.check(place, found["subject"], subject_of(value["subject"]))
         for name in ["height", "time", "stateRoot", "signers"]:
             tally.check(f"{place} {name}", found[name], value[name])
         tally.check(place, (len(checker.voting), quorum(len(checker.voting))[1]), (value["validators"], value["quorum"]))
-        # Check 20: any byte altered is a refusal.
-        for index in range(len(raw)):
-            changed = bytearray(raw)
-            changed[index] ^= 1 << index % 8
-            tally.refuses(f"{place}, byte {index}", lambda changed=changed: checker.verify(bytes(changed)))
+        # Check 20.
+        refuses_altered(tally, place, raw, checker.verify)
     for value in file["refused"]:
         raw = bytes.fromhex(value["bytes"])
         # Signers out of order are no certificate already when they are read, here as in every implementation.
@@ -1078,6 +1139,36 @@ def check_proofs(file, tally):
             tally.check(f"proof {value['name']}", str(error) in {reason} | unreadable, True)
         else:
             tally.check(f"proof {value['name']}", "accepted", reason)
+
+
+def check_side_proofs(file, tally):
+    # One key for each transaction of each ledger, and for each holding at each height.
+    keys = {}
+    for value in file["proofs"]:
+        raw, anchor = bytes.fromhex(value["bytes"]), bytes.fromhex(value["anchor"])
+        place = f"side proof {value['name']}"
+        fields = digest(value["genesis"]) + u64(value["anchorHeight"]) + digest(value["header"])
+        tally.check(f"{place} anchor", fields, anchor)
+        try:
+            found = verify_side(raw, anchor)
+        except Refused as error:
+            tally.check(place, f"refused: {error}", "accepted")
+            continue
+        tally.check(place, found["subject"], subject_of(value["subject"]))
+        for name in ["height", "time", "key"]:
+            tally.check(f"{place} {name}", found[name], value[name])
+        said = found["subject"]
+        claim = said[0][:32] if is_receipt(said) else (value["height"], *said[:2])
+        keys.setdefault((value["genesis"], claim), set()).add(value["key"])
+        refuses_altered(tally, place, raw, lambda changed, anchor=anchor: verify_side(changed, anchor))
+        refuses_altered(tally, f"{place} anchor", anchor, lambda changed, raw=raw: verify_side(raw, changed))
+    tally.check("one key a claim", {len(found) for found in keys.values()}, {1})
+    tally.check("keys", len(set().union(*keys.values())), len(keys))
+    tally.check("claims that came twice", len(keys) < len(file["proofs"]), True)
+    for value in file["refused"]:
+        raw, anchor = bytes.fromhex(value["bytes"]), bytes.fromhex(value["anchor"])
+        reason = value["refusal"] if value["readable"] else "list is too short"
+        tally.refuses(f"side proof {value['name']}", lambda raw=raw, anchor=anchor: verify_side(raw, anchor), reason)
 
 
 def check_light(file, tally):
@@ -1146,6 +1237,7 @@ FILES = {
     "lists": check_lists,
     "state": check_state,
     "proofs": check_proofs,
+    "side-proofs": check_side_proofs,
 }
 
 

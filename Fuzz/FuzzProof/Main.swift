@@ -4,13 +4,18 @@ import Crypto
 import Glibc
 import Ledger
 
-/// Reads and verifies proofs against the genesis of the golden vectors. The closing digest is made to fit first, so
-/// that what stands before it is put to the test; the seeds are the proofs of the golden vectors.
+/// Reads and verifies proofs against the genesis of the golden vectors, and side proofs against an anchor of the header
+/// that they end with. The closing digest is made to fit first, so that what stands before it is put to the test; the
+/// seeds are the proofs of the golden vectors.
 @main enum FuzzProof {
     static func main() {
         exit(
             runFuzzer { start, count in
                 let content = Array(bytes(start, count).dropLast(Digest.byteCount))
+                if content.starts(with: Array("LFSIDE".utf8)) {
+                    FuzzProof.side(content + SHA256.hash(.sideProof, content).bytes)
+                    return 0
+                }
                 let whole = content + SHA256.hash(.proof, content).bytes
                 guard let proof = try? Proof(canonicalBytes: whole) else { return 0 }
                 precondition(proof.canonicalBytes == whole, "another form of the same proof")
@@ -30,6 +35,22 @@ import Ledger
         } catch {
             precondition(!error.description.isEmpty)
         }
+    }
+
+    private static func side(_ whole: [UInt8]) {
+        guard let proof = try? SideProof(canonicalBytes: whole), let last = proof.headers.last else { return }
+        precondition(proof.canonicalBytes == whole, "another form of the same proof")
+        walk(proof.subject)
+        let anchor = SideAnchor(genesis: proof.genesis, height: last.height, header: last.hash)
+        do throws(SideProof.Refusal) {
+            let verified = try proof.verify(under: anchor)
+            precondition(verified.height == proof.headers[0].height && verified.height <= anchor.height)
+            precondition(last.height - verified.height == UInt64(proof.headers.count - 1), "a height was left out")
+        } catch {
+            precondition(!error.description.isEmpty)
+        }
+        let foreign = SideAnchor(genesis: proof.genesis, height: last.height, header: proof.genesis)
+        precondition((try? proof.verify(under: foreign)) == nil, "a header that is not anchored")
     }
 
     /// The paths once more by themselves: a certificate that does not hold would hide them.

@@ -109,7 +109,7 @@ public enum Domain: Int, Sendable, CaseIterable {
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
         receipt, list, proof, session, application, proposal, offence, submission, epochStatement, epochChange,
-        snapshot, snapshotChunk
+        snapshot, snapshotChunk, sideProof, sideClaim
 
     public var tag: String {
         switch self {
@@ -143,6 +143,8 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .epochChange: "lianfen/1/epoch-change"
         case .snapshot: "lianfen/1/snapshot"
         case .snapshotChunk: "lianfen/1/snapshot-chunk"
+        case .sideProof: "lianfen/1/side-proof"
+        case .sideClaim: "lianfen/1/side-claim"
         }
     }
 

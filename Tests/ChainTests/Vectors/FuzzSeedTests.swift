@@ -16,6 +16,14 @@ import Testing
         }
     }
 
+    /// Their first bytes tell them from the others, as in the target.
+    @Test func sideProofs() throws {
+        for number in [1, 2, 5, 8] {
+            let (name, proof, _) = SideProofTests.proofs[number]
+            try VectorFile.check("Fuzz/Corpus/Proof/side-\(Self.file(name))", proof.canonicalBytes)
+        }
+    }
+
     /// The first byte names the kind, as in the target.
     @Test func canonical() throws {
         func check(_ name: String, _ kind: UInt8, _ bytes: [UInt8]) throws {

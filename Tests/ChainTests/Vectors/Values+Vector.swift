@@ -306,3 +306,18 @@ extension Certificate {
 extension SubRoots {
     var vector: VectorValue { .list(roots) { ["name": .text($0.name), "root": .bytes(of: $0.root)] } }
 }
+
+extension Proof.Subject {
+    /// What is said, without what shows it.
+    var vector: VectorValue {
+        switch self {
+        case .balance(let account, let unit, let summary, _, _):
+            [
+                "account": .bytes(of: account), "unit": .text(unit.description),
+                "summary": .optional(summary, \.vector),
+            ]
+        case .receipt(let receipt, let path):
+            ["receipt": receipt.vector, "index": .number(path.index), "count": .number(path.count)]
+        }
+    }
+}

@@ -185,18 +185,9 @@ extension VectorTests {
         let genesis = SampleChain.grown.genesis
         let cases = try ProofTests.proofs.map { name, proof in
             let verified = try proof.verify(genesis: genesis)
-            let subject: VectorValue =
-                switch verified.subject {
-                case .balance(let account, let unit, let summary, _, _):
-                    [
-                        "account": .bytes(of: account), "unit": .text(unit.description),
-                        "summary": .optional(summary, \.vector),
-                    ]
-                case .receipt(let receipt, let path):
-                    ["receipt": receipt.vector, "index": .number(path.index), "count": .number(path.count)]
-                }
             return [
-                "name": .text(name), "subject": subject, "height": .u64(verified.height), "time": .u64(verified.time),
+                "name": .text(name), "subject": verified.subject.vector, "height": .u64(verified.height),
+                "time": .u64(verified.time),
                 "stateRoot": .bytes(of: verified.stateRoot), "signers": .list(verified.signers) { .number($0.number) },
                 "validators": .number(verified.validators), "quorum": .number(verified.quorum),
                 "bytes": .bytes(of: proof),
@@ -208,6 +199,47 @@ extension VectorTests {
         try VectorFile.check(
             "proofs", about: "Whole proofs of balances and receipts with their genesis, and proofs that do not hold.",
             [("genesis", .bytes(of: genesis)), ("proofs", .list(cases)), ("refused", .list(refused))])
+    }
+
+    @Test func sideProofs() throws {
+        typealias S = SideProofTests
+        let further = [4, 6].map { anchored in
+            (
+                "receipt with portions, later anchored",
+                SideProof(S.chain.receiptProof(height: 3, index: 0, certified: anchored)), S.chain.anchor(anchored)
+            )
+        }
+        let sibling = (
+            "receipt on another side ledger", SideProof(S.sibling.receiptProof(height: 1, index: 0)),
+            S.sibling.anchor(1)
+        )
+        let here = (
+            "receipt of the same transaction", SideProof(S.chain.receiptProof(height: 1, index: 0)), S.chain.anchor(1)
+        )
+        let cases = try (S.proofs + further + [here, sibling]).map { name, proof, anchor in
+            let verified = try proof.verify(under: anchor)
+            return [
+                "name": .text(name), "genesis": .bytes(of: anchor.genesis), "anchorHeight": .u64(anchor.height),
+                "header": .bytes(of: anchor.header), "anchor": .bytes(of: anchor),
+                "subject": verified.subject.vector, "height": .u64(verified.height), "time": .u64(verified.time),
+                "key": .bytes(of: verified.key), "bytes": .bytes(of: proof),
+            ] as VectorValue
+        }
+        let refused = S.refused.map { name, proof, anchor, refusal in
+            [
+                "name": .text(name), "anchor": .bytes(of: anchor), "refusal": .text(refusal.name),
+                // Without headers it is refused when it is read.
+                "readable": .bool((try? SideProof(canonicalBytes: proof.canonicalBytes)) == proof),
+                "bytes": .bytes(of: proof),
+            ] as VectorValue
+        }
+        try VectorFile.check(
+            "side-proofs",
+            about: """
+                Proofs of a side ledger, each with its anchor and the key that its claim has, whatever anchor it comes \
+                by; proofs that do not hold under an anchor, and why.
+                """,
+            [("proofs", .list(cases)), ("refused", .list(refused))])
     }
 
     @Test func lightClient() throws {
@@ -270,6 +302,20 @@ extension Proof.Refusal {
         case .certificate: "certificate"
         case .state: "state"
         case .path: "path"
+        }
+    }
+}
+
+extension SideProof.Refusal {
+    var name: String {
+        switch self {
+        case .genesis: "genesis"
+        case .headerCount: "headerCount"
+        case .anchorBelow: "anchorBelow"
+        case .headersBroken: "headersBroken"
+        case .heightForeign: "heightForeign"
+        case .headerForeign: "headerForeign"
+        case .subject(let fault): "\(fault)"
         }
     }
 }
