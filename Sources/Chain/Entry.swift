@@ -71,13 +71,6 @@ public struct Entry: Sendable {
     public init(
         raw: [UInt8], position: UInt64, previous: Digest, genesis: Digest, set: ValidatorSet
     ) throws(Fault) {
-        try self.init(raw: raw, position: position, after: previous, genesis: genesis, set: set)
-    }
-
-    /// - Parameter previous: nil where that is not known.
-    init(
-        raw: [UInt8], position: UInt64, after previous: Digest?, genesis: Digest, set: ValidatorSet
-    ) throws(Fault) {
         guard raw.count <= Self.bytesMax else { throw .tooLarge }
         var decoder = Decoder(raw)
         let signedCount: Int
@@ -102,7 +95,7 @@ public struct Entry: Sendable {
             throw .malformed
         }
         guard self.position == position else { throw .position }
-        guard previous == nil || self.previous == previous else { throw .previous }
+        guard self.previous == previous else { throw .previous }
         guard let validator = set[proposer] else { throw .proposer }
         let message = Self.signedBytes(genesis: genesis, entry: Array(raw[0..<signedCount]))
         guard validator.key.verifies(signature, of: message) else { throw .signature }

@@ -53,9 +53,6 @@ public struct EpochChange: Sendable, Equatable {
         case voteForeign(OrganisationID, position: UInt64)
         /// Two statements name different entries for one position: somebody lied, or read another ring.
         case entriesDiffer(position: UInt64, OrganisationID, OrganisationID)
-        /// It names an entry that carries a newer certificate than the newest one of all statements. Whoever executed
-        /// that entry holds that certificate, so it has held it back: no entry could ever carry these statements.
-        case certificateHeldBack(OrganisationID, position: UInt64, height: UInt64)
         case quorumMissed(height: UInt64, count: Int, quorum: Int)
     }
 
@@ -94,18 +91,21 @@ public struct EpochChange: Sendable, Equatable {
     /// Checks all of it: signatures, certificates, votes, and that a quorum speaks.
     /// - Parameters:
     ///   - number: of the epoch that is to end.
+    ///   - final: below this height nothing is looked at: all of it is known to be final, and who governed it is not
+    ///     known to everybody any more. Below the end of the entries with which the ring begins.
     ///   - sets: who governs a height, as far as that is known; the newest that is known beyond.
     public func verify(
-        after number: UInt32, genesis: Digest, sets: (_ height: UInt64) -> ValidatorSet
+        after number: UInt32, genesis: Digest, final: UInt64 = 0, sets: (_ height: UInt64) -> ValidatorSet
     ) throws(Refusal) -> Start {
         let start = try start()
         guard number < .max, start.number == number + 1 else {
             throw .notNext(number: start.number, expected: number &+ 1)
         }
-        for statement in statements { try check(certificateOf: statement, start, genesis, sets) }
+        for statement in statements { try check(certificateOf: statement, start, genesis, final, sets) }
         // Where other validators take over among the entries, a quorum of them too has to have spoken: they may have
         // certified what those before them do not know of.
-        let heights = start.firstHeight...start.firstHeight + UInt64(start.entries.count)
+        let end = start.firstHeight + UInt64(start.entries.count)
+        let heights = min(max(start.firstHeight, final), end)...end
         let governing = heights.map { (height: $0, set: sets($0)) }
         for statement in statements { try check(statement, genesis, governing.map(\.set)) }
         for (height, set) in governing {
@@ -115,38 +115,17 @@ public struct EpochChange: Sendable, Equatable {
         return start
     }
 
-    /// Checks what ``start()`` cannot see in hashes: that no entry with which the ring begins carries a certificate
-    /// newer than those that were stated.
-    /// - Parameter entries: the raw entries of the start, in order.
-    public func check(
-        entries: [[UInt8]], of start: Start, genesis: Digest, sets: (_ height: UInt64) -> ValidatorSet
-    ) throws(Refusal) {
-        var previous: Digest?
-        for (position, raw) in zip(start.firstHeight..., entries) {
-            defer { previous = Entry.hash(raw: raw) }
-            // What is no entry of that position carries nothing.
-            guard
-                let certificate = try? Entry(
-                    raw: raw, position: position, after: previous, genesis: genesis, set: sets(position)
-                ).certificate,
-                certificate.height >= start.firstHeight, certificate.height < position,
-                (try? certificate.verify(genesis: genesis, set: sets(certificate.height))) != nil,
-                let holder = statements.first(where: { $0.entry(at: position) != nil })
-            else { continue }
-            throw .certificateHeldBack(holder.validator, position: position, height: certificate.height)
-        }
-    }
-
     /// Of certificates below the newest only what they say is looked at: they prove nothing that counts, and who
     /// governed their heights long ago not everybody knows any more.
     private func check(
-        certificateOf statement: EpochStatement, _ start: Start, _ genesis: Digest, _ sets: (UInt64) -> ValidatorSet
+        certificateOf statement: EpochStatement, _ start: Start, _ genesis: Digest, _ final: UInt64,
+        _ sets: (UInt64) -> ValidatorSet
     ) throws(Refusal) {
         guard let certificate = statement.certificate else { return }
         guard certificate.epoch < statement.number, certificate.height > 0 else {
             throw .certificateForeign(statement.validator)
         }
-        guard certificate.height + 1 == start.firstHeight else { return }
+        guard certificate.height + 1 == start.firstHeight, certificate.height >= final else { return }
         do throws(Certificate.Refusal) {
             try certificate.verify(genesis: genesis, set: sets(certificate.height))
         } catch { throw .certificate(statement.validator, error) }
@@ -193,9 +172,6 @@ extension EpochChange.Refusal: CustomStringConvertible {
         case .entriesDiffer(let position, let one, let other):
             "\(one) and \(other) name different entries at position \(position): one of them lied or read another "
                 + "ring; nothing starts until the organisations have decided whose statement counts"
-        case .certificateHeldBack(let id, let position, let height):
-            "\(id) names the entry at position \(position), which carries a certificate of height \(height), and "
-                + "states an older one: it holds that one back; others have to state instead"
         case .quorumMissed(let height, let count, let quorum):
             "\(count) statements are of validators of height \(height), and it takes \(quorum)"
         }

@@ -250,10 +250,7 @@ struct EpochPlace {
             do throws(EpochChange.Refusal) {
                 let start = try change.verify(
                     after: epoch.number - (isBegun ? 0 : 1), genesis: directory.genesisHash, sets: { core.sets[$0] })
-                let entries = start.raw(stated)
-                try change.check(
-                    entries: entries, of: start, genesis: directory.genesisHash, sets: { core.sets[$0] })
-                return (change, start, entries)
+                return (change, start, start.raw(stated))
             } catch { throw CommandError(code: "epoch-refused", field: "FILE", reason: "\(error)") }
         }
     }

@@ -164,17 +164,19 @@ public struct Executor: Sendable {
     /// The epoch that begins by statements which the entry at a height carries; nil where they do not hold.
     ///
     /// They have to be what a quorum signed for the epoch after the newest one, and the chain has to be what they say:
-    /// the header that their newest certificate names, and above it their entries, byte for byte and in order. Whoever
-    /// joined lately has to come to the same answer, so that certificate is not older than the newest one carried;
-    /// ``EpochChange/check(entries:of:genesis:sets:)`` keeps a ring from beginning otherwise.
+    /// the header that their newest certificate names, and above it their entries, byte for byte and in order. What
+    /// lies below the newest certificate carried is final, and not everybody who has to come to the same answer knows
+    /// it, so it is not looked at. (That one may be newer than what was stated: whoever holds it back can show it, on
+    /// one of the entries that are kept, before the statements are carried.)
     public func begins(
         by change: EpochChange, at height: UInt64, header: (UInt64) -> Digest?, entry: (UInt64) -> Digest?
     ) -> EpochRow? {
-        guard let start = try? change.start(), start.firstHeight > carried,
-            start.firstHeight + UInt64(start.entries.count) <= height,
-            start.certificate.map({ header($0.height) == $0.header }) ?? true,
-            zip(start.firstHeight..., start.entries).allSatisfy({ entry($0) == $1 }),
-            (try? change.verify(after: epoch.number, genesis: genesisHash, sets: { sets[$0] })) != nil
+        guard let start = try? change.start() else { return nil }
+        let (end, final) = (start.firstHeight + UInt64(start.entries.count), carried)
+        guard end > final, end <= height,
+            start.certificate.map({ $0.height < final || header($0.height) == $0.header }) ?? true,
+            zip(start.firstHeight..., start.entries).allSatisfy({ $0 < final || entry($0) == $1 }),
+            (try? change.verify(after: epoch.number, genesis: genesisHash, final: final, sets: { sets[$0] })) != nil
         else { return nil }
         return start.row
     }

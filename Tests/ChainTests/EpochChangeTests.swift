@@ -116,41 +116,6 @@ import Testing
         #expect(Self.refusal(statements) == refusal, "\(name)")
     }
 
-    /// Whoever names an entry has executed it, and holds the certificate that it carries. Stated as unknown, it would
-    /// lie above the height at which the epoch begins, and the chain could never take the statements up.
-    @Test func aCertificateThatIsHeldBackIsSeen() throws {
-        func entry(_ position: UInt64, after previous: Digest, _ certificate: Certificate?) -> [UInt8] {
-            Entry(
-                position: position, previous: previous, proposer: OrganisationID(2), certificate: certificate,
-                transactions: []
-            ).signed(genesis: Self.genesis, key: Sample.key(2))
-        }
-        let good = Self.chain.certificate(3)
-        let forged = Certificate(epoch: 0, height: 3, header: sample(1), signatures: good.signatures)
-        let three = Self.chain.blocks[3]
-        let previous = three.header.entry
-        let cases: [(Certificate?, Digest, isSeen: Bool)] = [
-            (good, previous, true), (Self.chain.certificate(2), previous, false), (nil, previous, false),
-            // Neither is an entry that anybody executed as one.
-            (forged, previous, false), (good, sample(3), false),
-        ]
-        for (certificate, previous, isSeen) in cases {
-            let raw = [three.raw, entry(4, after: previous, certificate)]
-            let statements = [1, 2, 3].map {
-                Self.statement($0, certified: 2, last: 4, entry: [4: Entry.hash(raw: raw[1])], vote: { _ in nil })
-            }
-            let change = EpochChange(statements)
-            let sets: (UInt64) -> ValidatorSet = { _ in Self.chain.set }
-            let start = try change.verify(after: 0, genesis: Self.genesis, sets: sets)
-            #expect(start.entries == raw.map { Entry.hash(raw: $0) })
-            var refusal: EpochChange.Refusal?
-            do throws(EpochChange.Refusal) {
-                try change.check(entries: raw, of: start, genesis: Self.genesis, sets: sets)
-            } catch { refusal = error }
-            #expect(refusal == (isSeen ? .certificateHeldBack(OrganisationID(1), position: 4, height: 3) : nil))
-        }
-    }
-
     @Test func anEpochFollowsOnTheOneBefore() {
         let statements = [1, 2, 3].map { Self.statement($0) }
         #expect(Self.refusal(statements) == nil)

@@ -28,7 +28,11 @@ import Testing
 
     /// Everybody's process ends and the order is lost; these state, and everybody begins in the epoch that follows.
     /// - Parameter gone: who signs it and never comes back.
-    private func beginAnew(_ stage: Stage, by signers: [Int], gone: Int? = nil) throws -> EpochChange.Start {
+    /// - Parameter planted: what somebody orders before all others.
+    private func beginAnew(
+        _ stage: Stage, by signers: [Int], gone: Int? = nil,
+        planted: (EpochChange.Start) throws -> [UInt8]? = { _ in nil }
+    ) throws -> EpochChange.Start {
         for index in stage.members.indices { stage.kill(index) }
         let statements = try signers.map { try statement(stage, $0) }
         let change = EpochChange(statements)
@@ -39,6 +43,7 @@ import Testing
         #expect(kept.suffix(start.entries.count).map { Entry.hash(raw: $0) } == start.entries)
         stage.log = SimulatedLog(Array(kept))
         stage.log.trim(below: start.firstHeight)
+        if let raw = try planted(start) { _ = stage.log.append(raw, at: stage.log.head + 1) }
         stage.epoch = OrderingEpoch(start)
         stage.epochChange = change
         for index in stage.members.indices where index != gone {
@@ -106,6 +111,41 @@ import Testing
         stage.pass(10_000)
         #expect(try stage.balance(0, at: 0) == 40)
         #expect(stage.members[0].halted == nil)
+    }
+
+    /// Whoever holds back the newest certificate, and shows it on an entry that is kept before anybody has carried the
+    /// statements, keeps nobody from carrying them.
+    @Test func aCertificateThatWasHeldBackStopsNothing() throws {
+        let stage = try Stage()
+        stage.found()
+        stage.carries = { _, to in to == 3 }
+        stage.submit(stage.earning(1), to: 3)
+        stage.carries = { _, _ in true }
+        let held = try #require(try BlockStore(stage.members[3].disk).certificate(stage.log.head))
+        let start = try beginAnew(stage, by: [0, 1, 2]) { start in
+            #expect(held.height == start.firstHeight && start.entries.count == 1)
+            return Entry(
+                position: held.height + 1, previous: start.entries[0], proposer: stage.cast.organisation(3),
+                certificate: held, transactions: []
+            ).signed(genesis: stage.cast.genesisHash, key: stage.cast.votingKeys[3])
+        }
+        let shown = start.firstHeight + 1
+        #expect(try carried(stage, at: shown) == nil)
+        #expect(try stage.header(shown, at: 1)?.certificate == held.hash)
+        try #require(stage.log.head > shown)
+        #expect(try carried(stage, at: shown + 1) == stage.epochChange)
+        for number: UInt8 in 2..<6 { stage.submit(stage.earning(number), to: Int(number) % 4) }
+        stage.pass(30_000)
+        let row = EpochRow(number: 1, firstHeight: start.firstHeight, kept: 1)
+        for index in 0..<4 {
+            #expect(try BlockStore(stage.members[index].disk).newestEpoch() == row)
+            #expect(try stage.balance(0, at: index) == 50)
+            // Time goes on by certificates of the new epoch.
+            let first = try #require(try stage.header(shown + 1, at: index))
+            let last = try #require(try stage.header(stage.log.head - 1, at: index))
+            #expect(last.time > first.time + 5_000)
+        }
+        #expect(try Audit.run(stage.members[0].disk).ok)
     }
 
     /// What an entry of the order carries for an epoch.
