@@ -116,11 +116,18 @@ public enum Audit {
         let verified = verify(decoded.transactions, pool)
         let hash = executor.genesisHash
         let known = headers
+        var failure: StorageError?
         let block = executor.execute(
             decoded, signaturesVerify: { verified[decoded.transactions[$0].envelopeDigest] == true },
             header: { $0 < UInt64(known.count) ? known[Int($0)] : nil },
-            entry: { ((try? stored.header($0)) ?? nil)?.entry },
+            entry: { height in
+                do throws(StorageError) { return try stored.header(height)?.entry } catch {
+                    failure = error
+                    return nil
+                }
+            },
             certificateVerifies: { (try? $0.verify(genesis: hash, set: $1)) != nil })
+        if let failure { throw failure }
         part = "header"
         guard let header = try stored.header(height) else { return fault("header", "the header is missing") }
         if header != block.header {

@@ -171,7 +171,7 @@ extension NodeCore {
         checkRules()
         guard halted == nil else { return nil }
         let hashes = headerHashes
-        let entries = decoded.entry?.epoch == nil ? [:] : blocks.mapValues { $0.block.header.entry }
+        let above = decoded.entry?.epoch == nil ? [:] : blocks
         let tables = tables
         let genesis = executor.genesisHash
         let votes = votes
@@ -183,17 +183,17 @@ extension NodeCore {
                 ahead[transaction.envelopeDigest] = self.ahead.removeValue(forKey: transaction.envelopeDigest)
             }
         }
+        // A stored header below the committed height is this node's own.
+        func stored(_ height: UInt64) -> Header? {
+            do throws(StorageError) { return try tables.header(height) } catch {
+                failure = error
+                return nil
+            }
+        }
         let block = executor.execute(
             decoded, signaturesVerify: { verify[$0] }, ahead: { ahead[$0.envelopeDigest] },
-            header: { height in
-                if let hash = hashes[height] { return hash }
-                // A stored header below the committed height is this node's own.
-                do throws(StorageError) { return try tables.header(height)?.hash } catch {
-                    failure = error
-                    return nil
-                }
-            },
-            entry: { height in entries[height] ?? ((try? tables.header(height)) ?? nil)?.entry },
+            header: { hashes[$0] ?? stored($0)?.hash },
+            entry: { (above[$0]?.block.header ?? stored($0))?.entry },
             certificateVerifies: { certificate, set in
                 if certificate == known { return true }
                 // Votes that were verified one by one need not be verified again.

@@ -55,18 +55,22 @@ import Testing
         return start
     }
 
+    /// Only the last member learns that the next height is final, and nothing is ordered above it.
+    @discardableResult private func orderForOneAlone(_ stage: Stage) -> UInt64 {
+        stage.carries = { _, to in to == 3 }
+        stage.submit(stage.earning(1), to: 3)
+        stage.carries = { _, _ in true }
+        return stage.log.head
+    }
+
     @Test func whatOneNodeAloneKnowsToBeFinalIsKept() throws {
         let stage = try Stage()
         stage.found()
-        // Only the last member learns that the next height is final, and nothing is ordered above it.
-        stage.carries = { _, to in to == 3 }
-        stage.submit(stage.earning(1), to: 3)
-        let height = stage.log.head
+        let height = orderForOneAlone(stage)
         #expect(stage.status(3).certified == height)
         #expect((0..<3).allSatisfy { stage.status($0).certified == height - 1 })
         let header = try stage.header(height, at: 3)
 
-        stage.carries = { _, _ in true }
         let start = try beginAnew(stage, by: [0, 1, 2])
         #expect(start.firstHeight == height)
         #expect(start.entries.count == 1)
@@ -93,10 +97,7 @@ import Testing
     @Test func whatOneAloneKnewToBeFinalOthersTakeFromIt() throws {
         let stage = try Stage()
         stage.found()
-        stage.carries = { _, to in to == 3 }
-        stage.submit(stage.earning(1), to: 3)
-        let height = stage.log.head
-        stage.carries = { _, _ in true }
+        let height = orderForOneAlone(stage)
         _ = try beginAnew(stage, by: [0, 1, 2])
         for number: UInt8 in 2..<5 { stage.submit(stage.earning(number), to: 3) }
         #expect(try BlockStore(stage.members[3].disk).certificate(above: height - 1)?.epoch == 0)
@@ -118,9 +119,7 @@ import Testing
     @Test func aCertificateThatWasHeldBackStopsNothing() throws {
         let stage = try Stage()
         stage.found()
-        stage.carries = { _, to in to == 3 }
-        stage.submit(stage.earning(1), to: 3)
-        stage.carries = { _, _ in true }
+        orderForOneAlone(stage)
         let held = try #require(try BlockStore(stage.members[3].disk).certificate(stage.log.head))
         let start = try beginAnew(stage, by: [0, 1, 2]) { start in
             #expect(held.height == start.firstHeight && start.entries.count == 1)
@@ -161,9 +160,7 @@ import Testing
     @Test func theFirstNewEntryCarriesTheStatements() throws {
         let stage = try Stage()
         stage.found()
-        stage.carries = { _, to in to == 3 }
-        stage.submit(stage.earning(1), to: 3)
-        stage.carries = { _, _ in true }
+        orderForOneAlone(stage)
         let start = try beginAnew(stage, by: [0, 1, 2])
         let first = start.firstHeight + UInt64(start.entries.count)
         #expect(try carried(stage, at: first) == stage.epochChange)
@@ -297,15 +294,46 @@ import Testing
         }
     }
 
+    /// Statements that a directory cannot be held against for want of reading it are not false: the node halts, rather
+    /// than make another block of them than all others do.
+    @Test func whatCannotBeReadIsNotTakenForFalse() throws {
+        let stage = try Stage()
+        stage.found()
+        let head = stage.log.head
+        for index in 0..<4 { stage.kill(index) }
+        let blocks = BlockStore(stage.members[0].disk)
+        let change = EpochChange(
+            try (0..<3).map { index in
+                EpochStatement(
+                    signing: 1, bytes: Self.bytes, certificate: try blocks.certificate(head - 1),
+                    entries: [.init(hash: Entry.hash(raw: stage.log.entries[Int(head) - 1]), vote: nil)],
+                    genesis: stage.cast.genesisHash, validator: stage.cast.organisation(index),
+                    key: stage.cast.votingKeys[index])
+            })
+        let raw = Entry(
+            position: head + 1, previous: Entry.hash(raw: stage.log.entries[Int(head) - 1]),
+            proposer: stage.cast.organisation(3), certificate: nil, epoch: change, transactions: []
+        ).signed(genesis: stage.cast.genesisHash, key: stage.cast.votingKeys[3])
+        _ = stage.log.append(raw, at: head + 1)
+        for isReadable in [true, false] {
+            let store = UnreadableStore(stage.members[0].disk)
+            var (core, _) = try NodeCore.open(
+                store: store, genesis: stage.cast.genesis,
+                configuration: .init(validator: stage.cast.organisation(0), votingKey: stage.cast.votingKeys[0]),
+                epoch: stage.epoch, logHead: head + 1, now: stage.now)
+            if !isReadable { store.unreadable.withLock { $0 = bigEndianBytes(head) } }
+            _ = core.step(.log(stage.log.read(from: head, max: 2)), now: stage.now)
+            #expect(!isReadable || core.executed == head + 1)
+            #expect(core.halted == (isReadable ? nil : .storage(UnreadableStore.failure)))
+        }
+    }
+
     /// Whoever holds the newest certificate states it and is never seen again. What it makes final the others have
     /// executed, and keep.
     @Test func whatIsFinalByTheWordOfOneIsKeptByTheOthers() throws {
         let stage = try Stage()
         stage.found()
-        stage.carries = { _, to in to == 3 }
-        stage.submit(stage.earning(1), to: 3)
-        let height = stage.log.head
-        stage.carries = { _, _ in true }
+        let height = orderForOneAlone(stage)
         let start = try beginAnew(stage, by: [1, 2, 3], gone: 3)
         #expect(start.firstHeight == height + 1)
         #expect(start.entries.isEmpty)
@@ -448,4 +476,29 @@ import Testing
             #expect(reason.description.contains("`lianfen epoch`"))
         }
     }
+}
+
+/// A directory of which one header cannot be read from some moment on.
+private final class UnreadableStore: Store {
+    static let failure = StorageError(.corrupt, "a bad sector", place: "headers")
+
+    let unreadable = Locked<[UInt8]?>(nil)
+    private let disk: SimulatedDisk
+
+    init(_ disk: SimulatedDisk) { self.disk = disk }
+
+    func get(_ column: Column, _ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        if column == .headers, unreadable.withLock({ $0 }) == key { throw Self.failure }
+        return try disk.get(column, key)
+    }
+
+    func scan(
+        _ column: Column, from start: [UInt8]?, descending: Bool, _ body: ([UInt8], [UInt8]) -> Bool
+    ) throws(StorageError) {
+        try disk.scan(column, from: start, descending: descending, body)
+    }
+
+    func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) { try disk.write(batch, synced: synced) }
+
+    func close() {}
 }
