@@ -23,11 +23,12 @@ struct ReadySockets: ~Copyable {
     }
 
     /// Waits until one is ready, or that time is over.
-    /// - Returns: those that are, as they were added; none: the time is over, or a signal came.
-    mutating func wait(milliseconds: Int32) throws(BenchError) -> [Int] {
+    /// - Returns: those that are, as they were added; none: the time is over; nil: a signal came.
+    mutating func wait(milliseconds: Int32) throws(BenchError) -> [Int]? {
         let count = epoll_wait(descriptor, &events, Int32(events.count), milliseconds)
-        guard count >= 0 || errno == EINTR else { throw Self.failure }
-        return events.prefix(Int(max(0, count))).map { Int($0.data.u64) }
+        if count < 0, errno == EINTR { return nil }
+        guard count >= 0 else { throw Self.failure }
+        return events.prefix(Int(count)).map { Int($0.data.u64) }
     }
 
     private static var failure: BenchError { BenchError("load", "epoll: \(String(cString: strerror(errno)))") }

@@ -131,14 +131,15 @@ enum EpochCommands {
                 reason: "this node has no access to the ordering cluster: another organisation starts the ring")
         }
         let stated = try read(parsed)
-        let (change, start, entries) = try place.verified(stated)
+        let change = try EpochChange(stated)
+        let start = try place.verified(change)
         let log: EtcdLog
         do throws(OrderingError) {
             log = try EtcdLog(configuration, epoch: OrderingEpoch(start))
         } catch { throw OrganisationNode.explain(error) }
         defer { log.stop() }
         do throws(OrderingError) {
-            try log.begin(with: entries, replacing: parsed.flag("replace") ? place.epoch.bytes : nil)
+            try log.begin(with: start.raw(stated), replacing: parsed.flag("replace") ? place.epoch.bytes : nil)
         } catch { throw OrganisationNode.explain(error) }
         // Last: until it stands here, the lost ring is still the one that may be replaced.
         try place.write(change)
@@ -150,7 +151,8 @@ enum EpochCommands {
         arguments: [files], options: directory
     ) { parsed, console in
         let place = try EpochPlace(parsed)
-        let (change, start, _) = try place.verified(try read(parsed))
+        let change = try EpochChange(try read(parsed))
+        let start = try place.verified(change)
         try place.write(change)
         return answer(start, "Joined", console)
     }
@@ -237,20 +239,15 @@ struct EpochPlace {
     }
 
     /// Checks a change against what is known here.
-    /// - Returns: the change, how the ring begins by it, and the raw entries with which it does.
     /// - Throws: where it is refused, or another one stands here already.
-    fileprivate func verified(
-        _ stated: [StatedEntries]
-    ) throws -> (change: EpochChange, start: EpochChange.Start, entries: [[UInt8]]) {
-        let change = try EpochChange(stated)
-        if change == self.change, let start { return (change, start, start.raw(stated)) }
+    fileprivate func verified(_ change: EpochChange) throws -> EpochChange.Start {
+        if change == self.change, let start { return start }
         return try withNode { core, blocks in
             // Until the node has begun in an epoch, it may still be taken there by other statements.
             let isBegun = try epoch.number == 0 || blocks.adoptedEpoch() == UInt64(epoch.number)
             do throws(EpochChange.Refusal) {
-                let start = try change.verify(
+                return try change.verify(
                     after: epoch.number - (isBegun ? 0 : 1), genesis: directory.genesisHash, sets: { core.sets[$0] })
-                return (change, start, start.raw(stated))
             } catch { throw CommandError(code: "epoch-refused", field: "FILE", reason: "\(error)") }
         }
     }

@@ -24,12 +24,9 @@ extension BlockStore {
 
     /// The newest epoch that the chain knows of at the tables' height.
     public func newestEpoch() throws(StorageError) -> EpochRow {
-        var found: [UInt8]?
-        try store.scan(.epochs, from: nil, descending: true) { _, value in
-            found = value
-            return false
-        }
-        return try found.map { (bytes) throws(StorageError) in try decode(bytes, "an epoch of the order") } ?? .first
+        let newest: [(key: [UInt8], row: EpochRow)] = try rows(
+            .epochs, from: nil, descending: true, max: 1, "an epoch of the order")
+        return newest.first?.row ?? .first
     }
 
     /// Seals the directory for the statement's epoch, synced: to be done before the statement leaves.

@@ -62,7 +62,7 @@ extension NodeCore {
                     + "\(epoch.number); `lianfen epoch join` takes it there")
         }
         var effects = core.start(stored, now: now)
-        if let certificate = (try? change?.start())?.certificate {
+        if let certificate = core.begun?.start.certificate {
             effects += core.step(.certificate(certificate), now: now)
         }
         return (core, effects)

@@ -24,7 +24,7 @@ extension NodeCore {
         // So that the entry can be executed at once.
         guard mayExecute else { return }
         // Nothing else goes first: without it no certificate of the new epoch would count.
-        if mayCarryEpoch() { return append([], key, now) }
+        if mayCarryEpoch() { return append([], key, now, carrying: begun) }
         let batch: [(ticket: Pool.Ticket, transaction: Transaction)]
         if !pool.hasReady || isWorthWaiting(now) {
             batch = []
@@ -44,13 +44,12 @@ extension NodeCore {
     /// Whether the next entry is to carry the statements by which this node's epoch began. Looked at once for each
     /// position: to check them takes as many signatures as a quorum has.
     private mutating func mayCarryEpoch() -> Bool {
-        guard let begun, executor.epoch.number < begun.row.number else { return false }
+        guard let begun, executor.epoch.number < begun.start.number else { return false }
         let position = executed + 1
         if begunAt?.position != position {
-            let (hashes, tables) = (headerHashes, tables)
             let row = executor.begins(
-                by: begun.change, at: position, header: { hashes[$0] ?? (try? tables.header($0))?.hash },
-                entry: { ownEntry($0) })
+                by: begun.change, at: position, header: { headerHashes[$0] ?? (try? tables.header($0))?.hash },
+                entry: { (blocks[$0]?.block.header ?? (try? tables.header($0)))?.entry })
             begunAt = (position, row != nil)
         }
         return begunAt!.mayCarry
@@ -62,11 +61,11 @@ extension NodeCore {
     }
 
     private mutating func append(
-        _ batch: [(ticket: Pool.Ticket, transaction: Transaction)], _ key: SecretKey, _ now: UInt64
+        _ batch: [(ticket: Pool.Ticket, transaction: Transaction)], _ key: SecretKey, _ now: UInt64,
+        carrying begun: (change: EpochChange, start: EpochChange.Start)? = nil
     ) {
         let position = executed + 1
-        let begun = mayCarryEpoch() ? begun : nil
-        let known = begun?.row ?? executor.epoch
+        let known = begun?.start.row ?? executor.epoch
         let certificate = newestCertificate.flatMap {
             $0.height > executor.carried && known.allows($0.epoch, at: $0.height) ? $0 : nil
         }

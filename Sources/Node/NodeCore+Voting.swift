@@ -153,13 +153,9 @@ extension NodeCore {
     /// Whether a certificate names an epoch that it may at its height, as far as this node or the chain knows; or one
     /// after those, of which the chain has yet to tell.
     func isOfEpoch(_ certificate: Certificate) -> Bool {
-        let newest = begun.flatMap { $0.row.number > executor.epoch.number ? $0.row : nil } ?? executor.epoch
+        let own = begun?.start.row ?? .first
+        let newest = own.number > executor.epoch.number ? own : executor.epoch
         return newest.mayCertify(certificate.epoch, at: certificate.height)
-    }
-
-    /// The hash of the entry at a height that was executed here.
-    func ownEntry(_ height: UInt64) -> Digest? {
-        blocks[height]?.block.header.entry ?? ((try? tables.header(height)) ?? nil)?.entry
     }
 
     /// Takes a certificate that a peer holds.

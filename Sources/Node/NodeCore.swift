@@ -60,8 +60,8 @@ public struct NodeCore: Sendable {
 
     let configuration: Configuration
     let epoch: OrderingEpoch
-    /// By which its epoch began, and as the chain knows it once an entry has carried that; none in the first one.
-    let begun: (change: EpochChange, row: EpochRow)?
+    /// By which its epoch began, and how; none in the first one.
+    let begun: (change: EpochChange, start: EpochChange.Start)?
     /// Whether the entry at a position may carry it.
     var begunAt: (position: UInt64, mayCarry: Bool)?
     var executor: Executor
@@ -231,7 +231,7 @@ public struct NodeCore: Sendable {
     ) {
         self.configuration = configuration
         self.epoch = epoch
-        begun = change.flatMap { change in (try? change.start()).map { (change, $0.row) } }
+        begun = change.flatMap { change in (try? change.start()).map { (change, $0) } }
         self.executor = executor
         self.tables = tables
         self.readFailure = readFailure

@@ -15,8 +15,7 @@ extension Simulator {
     func loseOrder() throws(Failure) {
         guard isStormy else { return }
         for node in honest { crash(node) }
-        if let (change, entries) = try statements() {
-            let start = try startOf(change)
+        if let (change, start, entries) = try statements() {
             note("order: LOST at \(log.head), epoch \(start.number) from \(start.firstHeight) on with \(entries.count)")
             let below = log.entries.prefix(Int(start.firstHeight) - 1)
             guard below.count == Int(start.firstHeight) - 1 else {
@@ -28,14 +27,14 @@ extension Simulator {
             epochChange = change
             losses += 1
             checker.begin(start)
-            for node in honest { try adopt(start, node) }
+            for node in honest { try stored(try BlockStore(node.disk).adopt(start)) }
         }
         for node in honest { try open(node) }
         if random.chance(perMille: 500) { scheduleLoss() }
     }
 
-    /// What a quorum states, sealed where it is stated, and the raw entries with which the ring begins.
-    private func statements() throws(Failure) -> (EpochChange, [[UInt8]])? {
+    /// What a quorum states, sealed where it is stated, how the ring begins by it, and the raw entries of that.
+    private func statements() throws(Failure) -> (EpochChange, EpochChange.Start, [[UInt8]])? {
         let bytes = random.bytes(EpochStatement.bytesCount)
         var all: [EpochStatement] = []
         var known: [Digest: [UInt8]] = [:]
@@ -54,25 +53,27 @@ extension Simulator {
         let sets = newest!.sets
         // One after the other gets lost, until the rest is no quorum any more. Where the lie says otherwise than the
         // others, the organisations decide against the liar.
-        var change: EpochChange?
-        while !all.isEmpty, let next = [all + lie, all].lazy.compactMap({ self.agreed($0, sets) }).first {
-            change = next
+        var agreed: (change: EpochChange, start: EpochChange.Start)?
+        while !all.isEmpty, let next = [all + lie, all].lazy.compactMap({ self.change(by: $0, sets) }).first {
+            agreed = next
             all.remove(at: random.below(all.count))
         }
-        guard let change else { return nil }
+        guard let (change, start) = agreed else { return nil }
         for node in honest {
             let validator = cast.organisation(node.index)
             guard let statement = change.statements.first(where: { $0.validator == validator }) else { continue }
             try stored(try BlockStore(node.disk).seal(statement))
         }
-        return (change, try startOf(change).entries.map { known[$0]! })
+        return (change, start, start.entries.map { known[$0]! })
     }
 
     /// The change of these statements, where it holds.
-    private func agreed(_ statements: [EpochStatement], _ sets: ValidatorSets) -> EpochChange? {
+    private func change(
+        by statements: [EpochStatement], _ sets: ValidatorSets
+    ) -> (change: EpochChange, start: EpochChange.Start)? {
         let change = EpochChange(statements.sorted { $0.validator < $1.validator })
         let start = try? change.verify(after: epoch.number, genesis: cast.genesisHash, sets: { sets[$0] })
-        return start == nil ? nil : change
+        return start.map { (change, $0) }
     }
 
     /// The Byzantine validator hides what it knows, or names an entry that nobody ordered.
@@ -95,13 +96,5 @@ extension Simulator {
         return EpochStatement(
             signing: epoch.number + 1, bytes: bytes, certificate: certificate, entries: entries,
             genesis: cast.genesisHash, validator: cast.organisation(liar), key: cast.votingKeys[liar])
-    }
-
-    private func startOf(_ change: EpochChange) throws(Failure) -> EpochChange.Start {
-        do throws(EpochChange.Refusal) { return try change.start() } catch { throw Failure(.opens, "\(error)") }
-    }
-
-    private func adopt(_ start: EpochChange.Start, _ node: SimulatedNode) throws(Failure) {
-        try stored(try BlockStore(node.disk).adopt(start))
     }
 }
