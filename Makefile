@@ -11,7 +11,7 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
-.PHONY: help setup build release lint test unit contract vectors javascript pages fuzz docs demo \
+.PHONY: help setup build release lint test unit contract store vectors javascript pages fuzz docs demo \
 	soak chaos sanitize load bench bench-growth bench-profiles counts counts-write counted clean
 
 help: ## list what can be made
@@ -30,7 +30,7 @@ release: setup ## build the tool for use, into .build/release/lianfen
 lint: ## check the layout of the sources
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks $(wildcard Fuzz)
 
-test: setup lint build unit contract vectors javascript pages ## run every check: what a change must pass
+test: setup lint build unit contract store vectors javascript pages ## run every check: what a change must pass
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
 	@$(MAKE) counts
@@ -42,6 +42,11 @@ unit: build ## run the tests, and check that those named in docs/features.md pas
 contract: build ## hold the HTTP interface to its document: EXAMPLES=4 a route, SEED=
 	@scripts/setup python3-venv
 	@EXAMPLES='$(EXAMPLES)' SEED='$(SEED)' "$$(scripts/python-venv)" -B Tests/Contract/contract.py
+
+store: build ## keep backups in a store that speaks the S3 protocol and checks every signature
+	@scripts/setup python3-venv
+	@"$$(scripts/python-venv)" -B Tests/Store/store.py --lianfen .build/debug/lianfen 2>.build/store.log || \
+	    { cat .build/store.log >&2; exit 1; }
 
 vectors: setup ## let a second implementation check the golden vectors
 	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi

@@ -64,6 +64,11 @@ var targets: [Target] = [
             "Wire", "HTTPServer",
         ]),
     library("Peers", ["Concurrency", "Crypto", "Ledger", "Chain", "Node", "Wire", "Wallet"]),
+    library(
+        "Backup",
+        [
+            "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "Node", "Ordering", "HTTPClient",
+        ]),
     library("Registrar", ["SQLite"]),
     library("Intake", ["JSON"]),
     library("Simulation", ["Canonical", "Crypto", "Ledger", "Chain", "Storage", "Ordering", "Node"]),
@@ -99,7 +104,7 @@ var targets: [Target] = [
         [
             "Canonical", "Concurrency", "Crypto", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node", "Wallet",
             "Registrar", "SQLite", "Intake", "JSON", "Wire", "Terminal", "HTTPServer", "Gateway", "WebFiles",
-            "Bench", "HTTPClient", "Ordering", "OrderingEtcd", "Peers",
+            "Bench", "HTTPClient", "Ordering", "OrderingEtcd", "Peers", "Backup",
         ]),
     // jemalloc takes the place of the C library's allocator: what one thread allocates another releases all the time.
     // Nothing of it is called, so nothing imports it. Sanitizers have an allocator of their own: only release builds
@@ -144,6 +149,12 @@ var targets: [Target] = [
         [
             "Canonical", "Chain", "Concurrency", "Crypto", "HTTPServer", "Ledger", "Node", "Peers", "ServerKit",
             "Simulation", "Storage",
+        ]),
+    tests(
+        "BackupTests",
+        [
+            "Backup", "Canonical", "Chain", "Concurrency", "Crypto", "HTTPClient", "Ledger", "Node", "Simulation",
+            "Storage",
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),
     tests("JSONTests", ["JSON"]),

@@ -103,11 +103,12 @@ struct NodeOption {
         self.init(try Self.url(url), authorities: parsed.text("ca"))
     }
 
-    /// What `--node` names: without TLS only on this machine, since anybody in between would read along.
-    static func url(_ text: String) throws -> String {
+    /// What `--node`, or another option, names: without TLS only on this machine, since anybody in between would read
+    /// along.
+    static func url(_ text: String, field: String = "--node") throws -> String {
         guard !text.leavesInPlain else {
             throw CommandError(
-                code: "plain-http", field: "--node",
+                code: "plain-http", field: field,
                 reason: "\(CommandError.quoted(text)) is another machine, and without TLS anybody in between reads "
                     + "along; write https://…",
                 exit: .usage)

@@ -92,6 +92,32 @@ enum Files {
         access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
     }
 
+    /// Bytes on the disk of a path that an ordinary user may still write, and all of it; nil where nobody knows. Of a
+    /// path that is not there yet, on that of the directory in which it would be.
+    static func room(at path: String) -> (free: UInt64, total: UInt64)? {
+        var status = statvfs()
+        var place = path
+        while statvfs(place, &status) != 0 {
+            guard errno == ENOENT else { return nil }
+            guard let slash = place.lastIndex(of: "/") else {
+                place = "."
+                continue
+            }
+            place = slash == place.startIndex ? "/" : String(place[..<slash])
+        }
+        let unit = UInt64(status.f_frsize)
+        return (UInt64(status.f_bavail) * unit, UInt64(status.f_blocks) * unit)
+    }
+
+    /// Takes a directory away with all that is in it, as far as that goes.
+    static func removeTree(_ path: String) {
+        for name in (try? names(in: path)) ?? [] {
+            let inner = path + "/" + name
+            if isDirectory(inner) { removeTree(inner) } else { unlink(inner) }
+        }
+        rmdir(path)
+    }
+
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR

@@ -17,8 +17,8 @@ public enum LianfenTool {
             subcommands: [
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
                 ImportCommand.command, ConsortiumCommands.command, EpochCommands.command, AuditCommand.command,
-                ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command, TxCommands.command,
-                BenchCommand.command,
+                ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command, BackupCommands.command,
+                TxCommands.command, BenchCommand.command,
             ]),
         version: version, explain: explain)
 
@@ -26,7 +26,7 @@ public enum LianfenTool {
     public static func main() -> Never { tool.main() }
 
     /// What errors of the rooms below mean to a person.
-    private static func explain(_ error: any Error) -> CommandError? {
+    static func explain(_ error: any Error) -> CommandError? {
         switch error {
         case let error as LedgerRefusal: Submission.explain(error)
         case let error as NodeClientError: Submission.explain(error)

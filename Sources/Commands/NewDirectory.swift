@@ -31,18 +31,9 @@ struct NewDirectory {
             guard rename(making, path) == 0 else { throw Files.failure("make the directory", path) }
             return result
         } catch {
-            Self.removeTree(making)
+            Files.removeTree(making)
             throw error
         }
-    }
-
-    /// Takes back what was made, after a failure.
-    private static func removeTree(_ path: String) {
-        for name in (try? Files.names(in: path)) ?? [] {
-            let inner = path + "/" + name
-            if Files.isDirectory(inner) { removeTree(inner) } else { unlink(inner) }
-        }
-        rmdir(path)
     }
 }
 

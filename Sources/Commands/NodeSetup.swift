@@ -12,6 +12,7 @@ struct NodeSetup {
     let file: NodeFile
     let etcd: EtcdConfiguration?
     let peers: [PeerConfiguration]
+    let backup: BackupSetup?
 
     static func path(_ directory: String) -> String { directory + "/" + NodeFile.name }
     static func exists(in directory: String) -> Bool { Files.exists(path(directory)) }
@@ -39,6 +40,12 @@ struct NodeSetup {
             PeerConfiguration(
                 organisation: peer.organisation, url: peer.url,
                 authorities: try readable(peer.ca, "$.peers[\(index)].ca"))
+        }
+        if let secret = file.backup?.s3?.secretFile { _ = try readable(secret, "$.backup.s3.secretFile") }
+        if let ca = file.backup?.s3?.ca { _ = try readable(ca, "$.backup.s3.ca") }
+        do { backup = try file.backup.map { try BackupSetup($0, in: directory.path) } } catch let error as CommandError
+        {
+            throw refused("$.backup", error.reason)
         }
         guard let ordering = file.ordering else {
             etcd = nil

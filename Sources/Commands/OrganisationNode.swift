@@ -24,6 +24,7 @@ final class OrganisationNode {
     private let signatures: SignaturePool
     private let halts: Halts
     private let checkpointFailure: Locked<CommandError?>
+    private let backups: BackupClock?
 
     /// Opens the directory, waits for the order as long as it takes, and starts the node.
     /// - Parameters:
@@ -68,7 +69,7 @@ final class OrganisationNode {
             if let start = place.start { try blocks.adopt(start) }
             return try OrganisationNode(
                 setup, directory, key, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
-                begunBy: place.change, head, certified)
+                begunBy: place.change, head, console, certified)
         } catch {
             peers.stop()
             log?.stop()
@@ -80,7 +81,7 @@ final class OrganisationNode {
     private init(
         _ setup: NodeSetup, _ directory: ChainDirectory, _ key: SecretKey, _ blocks: BlockStore, _ peers: Peers,
         _ log: EtcdLog?, ordering: any Ordering, begunBy change: EpochChange?, _ head: UInt64,
-        _ certified: @escaping @Sendable (CertifiedBlock) -> Void
+        _ console: Console, _ certified: @escaping @Sendable (CertifiedBlock) -> Void
     ) throws {
         organisation = setup.file.organisation
         observers = setup.file.observers
@@ -121,8 +122,16 @@ final class OrganisationNode {
             }
             certified(block)
         }
-        runner = NodeRunner(
+        let runner = NodeRunner(
             core, effects, blocks: blocks, ordering: ordering, signatures: signatures, surroundings: surroundings)
+        self.runner = runner
+        backups = setup.backup.map { backup in
+            BackupClock(
+                BackupMaker(
+                    directory, setup.file.organisation, key: key, backup.place, recipients: backup.recipients,
+                    retention: backup.retention), everySeconds: backup.everySeconds,
+                isReady: { runner.status.committed > 0 }, note: { console.note($0) })
+        }
     }
 
     /// So many heights lie between two notes of how far the cluster's counter of changes has come.
@@ -133,6 +142,7 @@ final class OrganisationNode {
 
     /// Ends the node and closes its directory.
     func stop() {
+        backups?.stop()
         // Before the runner, whose threads may be waiting for one of them.
         peers.stop()
         log?.stop()

@@ -109,7 +109,7 @@ public enum Domain: Int, Sendable, CaseIterable {
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
         receipt, list, proof, session, application, proposal, offence, submission, epochStatement, epochChange,
-        snapshot, snapshotChunk, sideProof, sideClaim
+        snapshot, snapshotChunk, sideProof, sideClaim, parcel, backup
 
     public var tag: String {
         switch self {
@@ -145,6 +145,8 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .snapshotChunk: "lianfen/1/snapshot-chunk"
         case .sideProof: "lianfen/1/side-proof"
         case .sideClaim: "lianfen/1/side-claim"
+        case .parcel: "lianfen/1/parcel"
+        case .backup: "lianfen/1/backup"
         }
     }
 

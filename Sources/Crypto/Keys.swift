@@ -32,6 +32,23 @@ public struct PublicKey: Hashable, Comparable, Sendable {
     }
 }
 
+extension PublicKey {
+    /// The key for key agreement (X25519) that belongs to this one; nil where it is no point of the curve.
+    var agreementBytes: [UInt8]? {
+        Sodium.start()
+        var out = [UInt8](repeating: 0, count: crypto_box_publickeybytes())
+        return unsafe crypto_sign_ed25519_pk_to_curve25519(&out, raw.bytes) == 0 ? out : nil
+    }
+
+    /// Seals a few bytes so that only the holder of this key can read them; nil where it is no point of the curve.
+    func seal(_ content: [UInt8]) -> [UInt8]? {
+        guard let key = agreementBytes else { return nil }
+        var box = [UInt8](repeating: 0, count: content.count + crypto_box_sealbytes())
+        let done = unsafe crypto_box_seal(&box, content, UInt64(content.count), key)
+        return done == 0 ? box : nil
+    }
+}
+
 extension PublicKey: Canonical {
     public func encode(to encoder: inout Encoder) {
         encoder.u8(suite.rawValue)
@@ -124,6 +141,19 @@ public final class SecretKey: @unchecked Sendable, CustomStringConvertible {
         unsafe crypto_sign_ed25519_sk_to_seed(&seed, memory)
         defer { unsafe sodium_memzero(&seed, seed.count) }
         return try body(&seed)
+    }
+
+    /// Opens what was sealed to the public key for key agreement that belongs to this one.
+    /// - Returns: nil where it was sealed to another key, or changed.
+    func unseal(_ box: [UInt8]) -> [UInt8]? {
+        guard box.count >= crypto_box_sealbytes() else { return nil }
+        var own = [UInt8](repeating: 0, count: crypto_box_secretkeybytes())
+        defer { unsafe sodium_memzero(&own, own.count) }
+        unsafe crypto_sign_ed25519_sk_to_curve25519(&own, memory)
+        guard let other = publicKey.agreementBytes else { return nil }
+        var content = [UInt8](repeating: 0, count: box.count - crypto_box_sealbytes())
+        guard unsafe crypto_box_seal_open(&content, box, UInt64(box.count), other, own) == 0 else { return nil }
+        return content
     }
 
     /// Never the secret, whatever prints it.

@@ -61,7 +61,8 @@ import Glibc
         var options = unsafe Options(easy)
         options.setFixed(configuration)
         options.setDeadlines(transfer.request, total: totalMilliseconds)
-        options.setRequest(transfer.request, agent: configuration.agent)
+        options.setRequest(
+            transfer.request, agent: configuration.agent, isSigned: configuration.signing != nil)
         options.setReceivers(transfer)
         unsafe options.pointer(CURLOPT_ERRORBUFFER, complaint)
         defer { options.free() }

@@ -19,8 +19,25 @@ public struct HTTPClientConfiguration: Sendable {
         }
     }
 
+    /// How requests are signed for a store that speaks the S3 protocol (AWS Signature Version 4), by libcurl.
+    ///
+    /// Each request has to bring the header `x-amz-content-sha256`, the query's parameters percent-encoded and in
+    /// ascending order: libcurl signs what it is given.
+    public struct Signing: Sendable {
+        public let region: String
+        public let accessKey: String
+        let secret: String
+
+        public init(region: String, accessKey: String, secret: String) {
+            self.region = region
+            self.accessKey = accessKey
+            self.secret = secret
+        }
+    }
+
     public var authorities = Authorities.system
     public var identity: Identity?
+    public var signing: Signing?
     /// Whether servers must show a certificate that holds for their name. Without it anybody in between can read and
     /// change everything: for experiments alone.
     public var verifiesServer = true

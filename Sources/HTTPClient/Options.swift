@@ -44,6 +44,11 @@ import CCurl
             // Without one OpenSSL would ask at the terminal.
             text(CURLOPT_KEYPASSWD, "")
         }
+        if let signing = configuration.signing {
+            text(CURLOPT_AWS_SIGV4, "aws:amz:\(signing.region):s3")
+            text(CURLOPT_USERNAME, signing.accessKey)
+            text(CURLOPT_PASSWORD, signing.secret)
+        }
     }
 
     mutating func setDeadlines(_ request: HTTPClientRequest, total: Int?) {
@@ -52,7 +57,9 @@ import CCurl
         long(CURLOPT_TIMEOUT_MS, total.map { max(1, $0) } ?? 0)
     }
 
-    mutating func setRequest(_ request: HTTPClientRequest, agent: String) {
+    /// - Parameter isSigned: whether libcurl signs the request. It signs the lines that take headers away too, as if
+    ///   they were sent (7.88 does), so there are none then.
+    mutating func setRequest(_ request: HTTPClientRequest, agent: String, isSigned: Bool) {
         text(CURLOPT_URL, request.url)
         text(CURLOPT_USERAGENT, agent)
         if request.method == "HEAD" {
@@ -68,8 +75,8 @@ import CCurl
         // `name;` sends a header without a value, `name:` takes away one that libcurl would add.
         var lines = request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
         let names = Set(request.headers.map { $0.name.lowercased() })
-        if !names.contains("expect") { lines.append("Expect:") }
-        if !names.contains("content-type") { lines.append("Content-Type:") }
+        if !isSigned, !names.contains("expect") { lines.append("Expect:") }
+        if !isSigned, !names.contains("content-type") { lines.append("Content-Type:") }
         for line in lines {
             guard let longer = unsafe curl_slist_append(list, line) else {
                 areTaken = false

@@ -164,9 +164,9 @@ extension Program: Canonical {
 }
 
 /// A day of the proleptic Gregorian calendar, by integer arithmetic alone.
-struct CivilDate: Equatable {
-    let year: Int64
-    let month: Int64
+package struct CivilDate: Equatable {
+    package let year: Int64
+    package let month: Int64
     let dayOfMonth: Int64
 
     init(year: Int64, month: Int64, dayOfMonth: Int64) {
@@ -176,7 +176,7 @@ struct CivilDate: Equatable {
     }
 
     /// The date of a day counted from 1970-01-01. Years are counted from March here, so that the leap day is the last.
-    init(localDay day: Int64) {
+    package init(localDay day: Int64) {
         let shifted = day + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097

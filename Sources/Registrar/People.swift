@@ -56,6 +56,10 @@ public final class People {
         }
     }
 
+    /// Writes all that is known now into another file, while it is used on.
+    /// - Parameter path: of a file that must not be there yet.
+    public func copy(to path: String) throws(SQLiteError) { try database.copy(to: path) }
+
     private init(_ database: Database) throws(SQLiteError) {
         self.database = database
     }

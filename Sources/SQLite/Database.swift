@@ -166,6 +166,26 @@ import Glibc
         }
     }
 
+    /// Writes the database as it stands now into a file of its own, while others may go on writing to it.
+    /// - Parameter path: of a file that must not be there yet; it can be read by its owner only.
+    /// - Throws: ``SQLiteError``; the file is taken away then.
+    public func copy(to path: String) throws(SQLiteError) {
+        // An empty file is taken for one that is not there, and keeps its mode.
+        let descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw SQLiteError(.cannotOpen, "cannot be created: \(unsafe String(cString: strerror(errno)))", place: path)
+        }
+        Glibc.close(descriptor)
+        do throws(SQLiteError) {
+            let statement = try prepare("VACUUM INTO ?1")
+            try statement.bind(1, path)
+            _ = try statement.step()
+        } catch {
+            unsafe unlink(path)
+            throw error
+        }
+    }
+
     /// Reads the whole database and compares it with itself.
     /// - Complexity: the size of the file.
     /// - Throws: ``SQLiteError`` `.corrupt` with what was found first.

@@ -16,6 +16,8 @@ public struct NodeFile: Sendable, Equatable {
     public let observers: [PublicKey]
     /// A header that is known from elsewhere: a chain that has another one there is not this one.
     public let checkpoint: Checkpoint?
+    /// Where backups of this node go; none: it makes none by itself.
+    public let backup: Backup?
 
     public static let name = "node.json"
     public static let bytesMax = 1 << 20
@@ -67,13 +69,14 @@ public struct NodeFile: Sendable, Equatable {
 
     public init(
         organisation: OrganisationID, ordering: Ordering?, peers: [Peer], observers: [PublicKey] = [],
-        checkpoint: Checkpoint? = nil
+        checkpoint: Checkpoint? = nil, backup: Backup? = nil
     ) {
         self.organisation = organisation
         self.ordering = ordering
         self.peers = peers
         self.observers = observers
         self.checkpoint = checkpoint
+        self.backup = backup
     }
 }
 
@@ -90,7 +93,8 @@ extension Form where Value == NodeFile {
             "observers", Form<PublicKey>.publicKey.list(0...observersMax), "Keys that may read whole blocks here.",
             else: []),
         Field.optional("checkpoint", .checkpoint, "A header that is known from elsewhere.", omitsNull: true),
-        make: { (organisation, ordering, peers, observers, checkpoint) throws(JSONError) -> NodeFile in
+        Field.optional("backup", .backup, "Where this node's backups go. None: it makes none.", omitsNull: true),
+        make: { (organisation, ordering, peers, observers, checkpoint, backup) throws(JSONError) -> NodeFile in
             try check(peers, organisation)
             if ordering == nil, peers.isEmpty {
                 throw JSONError(
@@ -100,8 +104,8 @@ extension Form where Value == NodeFile {
             }
             return NodeFile(
                 organisation: organisation, ordering: ordering, peers: peers, observers: observers,
-                checkpoint: checkpoint)
-        }, parts: { ($0.organisation, $0.ordering, $0.peers, $0.observers, $0.checkpoint) })
+                checkpoint: checkpoint, backup: backup)
+        }, parts: { ($0.organisation, $0.ordering, $0.peers, $0.observers, $0.checkpoint, $0.backup) })
 
     private static func check(_ peers: [NodeFile.Peer], _ own: OrganisationID) throws(JSONError) {
         for (index, peer) in peers.enumerated() {
@@ -185,10 +189,10 @@ extension Form where Value == Checkpoint {
 }
 
 extension Form where Value == String {
-    fileprivate static let fileName = string(1...1024)
+    static let fileName = string(1...1024)
 
     /// `https://HOST:PORT`, or `http` on loopback, where nobody stands in between.
-    fileprivate static let nodeURL = string(1...512).map(
+    static let nodeURL = string(1...512).map(
         read: { (text: String) throws(JSONError) -> String in
             let url = text.hasSuffix("/") ? String(text.dropLast()) : text
             let parts = url.components

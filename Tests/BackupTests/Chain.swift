@@ -1,0 +1,83 @@
+import Concurrency
+import Crypto
+import Dispatch
+import Ledger
+import Node
+import Simulation
+import Storage
+
+@testable import Backup
+
+/// A chain of four validators on memory, whose first one makes backups.
+final class Chain {
+    let cast = Cast(validators: 4)
+    private let stores = (0..<4).map { _ in SimulatedDisk() }
+    private var orders: UInt8 = 0
+    private let offset = Cast.genesisTime - monotonic()
+
+    private static func monotonic() -> UInt64 { DispatchTime.now().uptimeNanoseconds / 1_000_000 }
+
+    init() throws {
+        try run { runner in
+            for transaction in cast.foundation(validUntil: now + 60_000) { try submit(transaction, runner) }
+        }
+        try moveOn()
+    }
+
+    var now: UInt64 { offset + Self.monotonic() + 1000 }
+    var tables: BlockStore { BlockStore(stores[0]) }
+
+    /// Somebody earns, so that a block or two come.
+    func moveOn() throws {
+        orders += 1
+        let line = AccrualLine(
+            account: cast.people[0].id, key: NaturalKey(source: SourceID("till")!, order: [orders]), amount: 10,
+            pending: false)
+        try run { runner in
+            try submit(
+                cast.issue(
+                    0, nonce: 1000 + UInt64(orders), validUntil: now + 60_000,
+                    [.accrue(AccrueList(unit: cast.units[0], lines: [line]))]), runner)
+        }
+    }
+
+    private struct Unanswered: Error {}
+
+    private func submit(_ transaction: Transaction, _ runner: NodeRunner) throws {
+        let answer = Waiter<Answer>()
+        runner.submit(transaction) { answer.fulfil($0) }
+        guard case .receipt? = answer.wait(within: 60_000) else { throw Unanswered() }
+    }
+
+    private func run(_ body: (NodeRunner) throws -> Void) throws {
+        let offset = offset
+        let consortium = try Consortium(
+            genesis: cast.genesis,
+            members: stores.enumerated().map { index, store in
+                .init(organisation: cast.organisation(index), votingKey: cast.votingKeys[index], store: store)
+            }, clock: { offset + Self.monotonic() + 1000 })
+        defer { consortium.stop() }
+        try body(consortium.first)
+    }
+
+    func writer(_ place: any BackupPlace, to recipients: [SecretKey], by key: SecretKey? = nil) -> BackupWriter {
+        BackupWriter(
+            place, genesis: cast.genesis, organisation: cast.organisation(0), signer: key ?? cast.votingKeys[0],
+            recipients: recipients.map(\.publicKey), program: "test")
+    }
+
+    /// A backup with a file of two pieces beside the tables.
+    func back(_ place: any BackupPlace, to recipients: [SecretKey]) throws(BackupError) -> BackupManifest {
+        try writer(place, to: recipients).create(tables, files: [Self.file()], now: now)
+    }
+
+    static let fileBytes = (0..<(BackupWriter.pieceBytes + 1000)).map { UInt8(truncatingIfNeeded: $0 / 999) }
+
+    static func file() -> BackupWriter.File {
+        var left = fileBytes[...]
+        return BackupWriter.File("people.sqlite") { (max) throws(BackupError) in
+            defer { left = left.dropFirst(max) }
+            return Array(left.prefix(max))
+        }
+    }
+}
