@@ -62,7 +62,7 @@ public struct BenchDirectory: Sendable {
     /// Removes a ledger of ours, all of it.
     package func remove(_ name: String) { Self.remove(tree: ledger(name)) }
 
-    private static func remove(tree path: String) {
+    static func remove(tree path: String) {
         for name in Machine.names(in: path) {
             let inner = "\(path)/\(name)"
             if unlink(inner) != 0 { remove(tree: inner) }

@@ -87,7 +87,7 @@ public struct Benchmark: Sendable {
 
     /// All of them, in the order in which they are run.
     public static let all: [Benchmark] =
-        [verifyLimit] + transfers + accruals + latencies + http + imports + openings
+        [verifyLimit] + transfers + accruals + latencies + http + imports + openings + backups
         + consortium + postgres
 
     /// Points of the curves of growth, those of a curve one after the other from the smallest on.

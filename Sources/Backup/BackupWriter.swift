@@ -60,12 +60,12 @@ public struct BackupWriter: Sendable {
     public func create(
         _ blocks: BlockStore, files: [File] = [], now: UInt64, progress: @escaping (Phase, Int) -> Void = { _, _ in }
     ) throws(BackupError) -> BackupManifest {
+        let sealer: ParcelSealer
+        do throws(ParcelError) { sealer = try ParcelSealer(to: recipients) } catch { throw .recipients(error) }
         let names = try place.names()
         let height = try storage { () throws(StorageError) in try blocks.height() }
         let heights = BackupNames.heights(names)
         guard !heights.contains(height) else { throw .exists(height) }
-        let sealer: ParcelSealer
-        do throws(ParcelError) { sealer = try ParcelSealer(to: recipients) } catch { throw .recipients(error) }
         let writing = Writing(self, sealer, height)
         do throws(BackupError) {
             let base = newest(heights, below: height)

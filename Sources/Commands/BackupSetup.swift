@@ -15,6 +15,10 @@ struct BackupSetup {
     init(_ backup: NodeFile.Backup, in directory: String) throws {
         place = try Self.place(backup.store, backup.s3, in: directory)
         recipients = backup.recipients
+        // So that a key that nobody can be is found at the start, and not a day later.
+        do throws(ParcelError) { _ = try ParcelSealer(to: recipients) } catch {
+            throw CommandError(code: "backup-recipient", field: "recipients", reason: "\(error)")
+        }
         retention = Retention(
             newest: backup.keep.newest, days: backup.keep.days, weeks: backup.keep.weeks, months: backup.keep.months)
         everySeconds = backup.everySeconds
