@@ -1,6 +1,7 @@
 /// One command of the tool, or a group of them, told rather than programmed: names, values and help in one place.
 ///
-/// A group has subcommands and nothing to run; its options are understood by all its subcommands too. Mistakes in a
+/// A group has subcommands and nothing to run; its options are understood by all its subcommands too. A command without
+/// arguments may have subcommands beside what it does itself; its options are then its own alone. Mistakes in a
 /// declaration (a name twice, an argument after a repeated one) stop the program at its start, since they are ours.
 public struct Command: Sendable {
     /// Does the work. What it throws becomes the answer: a ``CommandError`` as it is, anything else explained by the
@@ -26,6 +27,16 @@ public struct Command: Sendable {
     ) {
         self.init(
             name, summary, details, arguments, options, subcommands: [], answersJSON: answersJSON, run: run)
+    }
+
+    /// A command that does something where none of its subcommands is named.
+    public init(
+        _ name: String, _ summary: String, details: String = "", options: [Option], subcommands: [Command],
+        answersJSON: Bool = true, run: @escaping Run
+    ) {
+        precondition(!subcommands.isEmpty, "\(name): a group without commands")
+        self.init(
+            name, summary, details, [], options, subcommands: subcommands, answersJSON: answersJSON, run: run)
     }
 
     /// A group of commands.
@@ -63,11 +74,14 @@ public struct Command: Sendable {
 }
 
 extension [Command] {
-    /// The options that are understood at the end of this path; an inner one hides an outer one of the same name.
+    /// The options that are understood at the end of this path; an inner one hides an outer one of the same name. Those
+    /// of a command that does something itself are not for its subcommands.
     var optionsInScope: [Option] {
         var seen: Set<String> = []
         var inner: [[Option]] = []
-        for command in reversed() { inner.append(command.options.filter { seen.insert($0.name).inserted }) }
+        for (place, command) in enumerated().reversed() where place == count - 1 || command.run == nil {
+            inner.append(command.options.filter { seen.insert($0.name).inserted })
+        }
         return inner.flatMap { $0 }
     }
 

@@ -42,13 +42,15 @@ struct Help {
         let required = path.optionsInScope.filter { $0.presence.isRequired }
         words += required.map { "--\($0.name) \($0.placeholder)" }
         words.append("[options]")
-        if !command.subcommands.isEmpty { words.append("COMMAND") }
+        if command.run == nil { words.append("COMMAND") }
         for argument in command.arguments {
             let name = argument.presence.isRepeated ? "\(argument.name)..." : argument.name
             words.append(argument.presence.isRequired ? name : "[\(name)]")
         }
+        var ways = [words]
+        if command.run != nil, !command.subcommands.isEmpty { ways.append([path.pathText, "COMMAND"]) }
         let opening = "Usage: "
-        let lines = TextLayout.wrapped(words.joined(separator: " "), to: columns - opening.count)
+        let lines = ways.flatMap { TextLayout.wrapped($0.joined(separator: " "), to: columns - opening.count) }
         let indent = String(repeating: " ", count: opening.count)
         return lines.enumerated().map { ($0 == 0 ? opening : indent) + $1 }
     }

@@ -59,7 +59,7 @@ struct Parser {
                 try takeOption(word)
             }
         }
-        guard command.subcommands.isEmpty else { return .help(path: path, asked: false) }
+        guard command.run != nil else { return .help(path: path, asked: false) }
         if json, !command.answersJSON {
             throw refusal("unknown-option", "--json", "\(path.pathText) has no such option")
         }
@@ -87,6 +87,12 @@ struct Parser {
             let hint = near.map { "; did you mean '\($0)'?" } ?? ""
             let shown = CommandError.quoted(name)
             throw refusal("unknown-command", nil, "\(path.pathText) has no command \(shown)\(hint)")
+        }
+        if command.run != nil, let option = command.options.first(where: { values[$0.name] != nil }) {
+            throw refusal(
+                "unknown-option", "--\(option.name)",
+                "stands before '\(name)', and belongs to \(path.pathText) without it; options of "
+                    + "\(path.pathText) \(name) come after it")
         }
         path.append(found)
     }
