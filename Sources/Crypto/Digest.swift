@@ -109,7 +109,7 @@ public enum Domain: Int, Sendable, CaseIterable {
         header, vote, certificate, validators, naturalKey, hold,
         ticket, leaf, row, lots, additions, stateRoot,
         receipt, list, proof, session, application, proposal, offence, submission, epochStatement, epochChange,
-        snapshot, snapshotChunk, sideProof, sideClaim, parcel, backup
+        snapshot, snapshotChunk, sideProof, sideClaim, parcel, backup, foundingRequest, foundingApproval
 
     public var tag: String {
         switch self {
@@ -147,6 +147,8 @@ public enum Domain: Int, Sendable, CaseIterable {
         case .sideClaim: "lianfen/1/side-claim"
         case .parcel: "lianfen/1/parcel"
         case .backup: "lianfen/1/backup"
+        case .foundingRequest: "lianfen/1/founding-request"
+        case .foundingApproval: "lianfen/1/founding-approval"
         }
     }
 

@@ -131,6 +131,11 @@ public struct Parameters: Sendable, Equatable, Canonical {
     /// How far a reservation's deadline may lie ahead.
     public var reservationMillisecondsMax: UInt64 = 7 * 86_400_000
 
+    /// What the window may be: a second to a day.
+    public static let replayWindowMillisecondsRange: ClosedRange<UInt64> = 1000...86_400_000
+    /// What ``reservationMillisecondsMax`` may be: up to a leap year.
+    public static let reservationMillisecondsMaxRange: ClosedRange<UInt64> = 0...366 * 86_400_000
+
     public init() {}
 
     public func encode(to encoder: inout Encoder) {
@@ -145,9 +150,8 @@ public struct Parameters: Sendable, Equatable, Canonical {
         openingsPerMinuteMax = try decoder.u32()
         unitsPerOrganisationMax = try decoder.u32()
         reservationMillisecondsMax = try decoder.u64()
-        let day: UInt64 = 86_400_000
-        guard (1000...day).contains(replayWindowMilliseconds), reservationMillisecondsMax <= 366 * day else {
-            throw decoder.refusal(.invalidValue)
-        }
+        guard Self.replayWindowMillisecondsRange.contains(replayWindowMilliseconds),
+            Self.reservationMillisecondsMaxRange.contains(reservationMillisecondsMax)
+        else { throw decoder.refusal(.invalidValue) }
     }
 }
