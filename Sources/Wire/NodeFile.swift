@@ -192,7 +192,9 @@ extension Form where Value == String {
     static let fileName = string(1...1024)
 
     /// `https://HOST:PORT`, or `http` on loopback, where nobody stands in between.
-    static let nodeURL = string(1...512).map(
+    static let nodeURL = string(1...FoundingRequest.nodeBytesMax).saying(
+        "pattern", "^https?://[!-\"$-.0->A-\\[\\]-~]+/?$"
+    ).map(
         read: { (text: String) throws(JSONError) -> String in
             let url = text.hasSuffix("/") ? String(text.dropLast()) : text
             let parts = url.components

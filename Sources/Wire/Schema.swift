@@ -34,10 +34,39 @@ public struct Schema: Sendable {
             .object(members.filter { $0.name != "description" } + [.init("description", .string(about))]), definitions)
     }
 
+    /// The schema as a document of its own, for editors and checks of files.
+    public func document(_ title: String) -> JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("$schema", "https://json-schema.org/draft/2020-12/schema"), .init("title", .string(title)),
+        ]
+        if case .object(let own) = json.referringToDefinitions { members += own }
+        if !definitions.isEmpty {
+            let sorted = definitions.sorted { $0.key < $1.key }
+            members.append(.init("$defs", .object(sorted.map { .init($0.key, $0.value.referringToDefinitions) })))
+        }
+        return .object(members)
+    }
+
     var orNull: Schema { Schema(["anyOf": [json, ["type": "null"]]], definitions) }
 }
 
 extension JSONValue {
+    /// The same schema where the named ones stand in the document itself rather than in an interface's.
+    fileprivate var referringToDefinitions: JSONValue {
+        switch self {
+        case .object(let members):
+            .object(
+                members.map { member in
+                    if member.name == "$ref", case .string(let place) = member.value, place.hasPrefix(Schema.place) {
+                        return .init("$ref", .string("#/$defs/" + place.dropFirst(Schema.place.count)))
+                    }
+                    return .init(member.name, member.value.referringToDefinitions)
+                })
+        case .array(let values): .array(values.map(\.referringToDefinitions))
+        default: self
+        }
+    }
+
     /// What a reference refers to.
     var reference: JSONValue {
         guard case .object(let members) = self, let found = members.first(where: { $0.name == "$ref" }) else {
