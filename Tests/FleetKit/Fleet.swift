@@ -55,10 +55,25 @@ public final class Fleet {
     public let unit = UnitCode("MALL")!
     public private(set) var people: [Author] = []
 
+    /// What the directories of the nodes are made for.
+    public struct Site {
+        public let root: URL
+        public let cluster: EtcdCluster
+        /// Where the validators' nodes are to listen, in their order.
+        public let urls: [String]
+        /// PEM file of the authority that vouches for the nodes.
+        public let authority: String
+    }
+
     /// - Parameters:
     ///   - network: a host for each validator and then one for each of the three members of the cluster.
     ///   - clocksJump: whether each node has a clock of its own.
-    public init(validators: Int = 4, in root: URL, network: Network? = nil, clocksJump: Bool = false) throws {
+    ///   - isSecured: whether the cluster knows one user for all nodes; else `make` makes its users.
+    ///   - make: makes the directories of the validators, and answers them; none: `lianfen init --apart` does.
+    public init(
+        validators: Int = 4, in root: URL, network: Network? = nil, clocksJump: Bool = false, isSecured: Bool = true,
+        make: (Site) throws -> [String] = Fleet.initApart
+    ) throws {
         self.root = root
         self.network = network
         let hosts = network?.hosts ?? []
@@ -71,27 +86,35 @@ public final class Fleet {
         yesterday?.jump(toMilliseconds: -86_400_000)
         try makeCertificates(in: tls, for: hosts.map(\.address), environment: yesterday?.environment ?? [:])
         authority = tls.appendingPathComponent("authority.pem").path
-        cluster = try EtcdCluster(in: etcd, hosts: Array(hosts.dropFirst(validators)))
+        cluster = try EtcdCluster(in: etcd, secured: isSecured, hosts: Array(hosts.dropFirst(validators)))
         let urls = try EtcdCluster.freePorts(validators).enumerated().map { index, port in
             "https://\((hosts.isEmpty ? TestHost.loopback : hosts[index]).address):\(port)"
         }
-        let home = root.appendingPathComponent("mall").path
         let password = root.appendingPathComponent("password")
         try Data("\(EtcdCluster.password)\n".utf8).write(to: password)
-        try Self.run(
-            ["init", "--dev", "--apart", "--validators", "\(validators)", "--dir", home, "--ca", authority]
-                + urls.flatMap { ["--node-url", $0] } + cluster.endpoints.flatMap { ["--etcd", $0] }
-                + [
-                    "--etcd-ca", cluster.authority, "--etcd-certificate", cluster.clientCertificate, "--etcd-key",
-                    cluster.clientKey, "--etcd-user", EtcdCluster.user, "--etcd-password-file", password.path,
-                ])
-        machines = try urls.enumerated().map { index, url in
-            let directory = "\(home)/\(index + 1)"
+        let directories = try make(Site(root: root, cluster: cluster, urls: urls, authority: authority))
+        machines = try zip(directories, urls).enumerated().map { index, place in
+            let (directory, url) = place
             return Machine(
                 directory: directory, url: url, host: hosts.isEmpty ? .loopback : hosts[index],
                 clock: try clocksJump ? JumpingClock(at: directory + "/clock") : nil)
         }
         genesis = try Genesis(canonicalBytes: Self.bytes(machines[0].directory + "/genesis"))
+    }
+
+    /// One call that makes all keys, as for one operator.
+    public static func initApart(_ site: Site) throws -> [String] {
+        let home = site.root.appendingPathComponent("mall").path
+        let cluster = site.cluster
+        try run(
+            ["init", "--dev", "--apart", "--validators", "\(site.urls.count)", "--dir", home, "--ca", site.authority]
+                + site.urls.flatMap { ["--node-url", $0] } + cluster.endpoints.flatMap { ["--etcd", $0] }
+                + [
+                    "--etcd-ca", cluster.authority, "--etcd-certificate", cluster.clientCertificate, "--etcd-key",
+                    cluster.clientKey, "--etcd-user", EtcdCluster.user, "--etcd-password-file",
+                    site.root.appendingPathComponent("password").path,
+                ])
+        return site.urls.indices.map { "\(home)/\($0 + 1)" }
     }
 
     public static func bytes(_ path: String) throws -> [UInt8] {

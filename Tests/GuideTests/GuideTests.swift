@@ -5,7 +5,7 @@ import Testing
 /// Every snippet of docs/api.md, run against a node that the page's own lines have started.
 @Suite(.ownThread) struct GuideTests {
     @Test func curl() throws {
-        let guide = try Guide()
+        let guide = try Guide("docs/api.md")
         let snippets = guide.all("sh")
         try #require(snippets.count > 5)
         try Stall.with(guide) { stall in
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func javaScript() throws {
-        let guide = try Guide()
+        let guide = try Guide("docs/api.md")
         let snippets = guide.all("js")
         try #require(snippets.count > 5)
         let code = snippets.map(\.code).joined(separator: "\n\n") + "\n"
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test func swift() throws {
-        let guide = try Guide()
+        let guide = try Guide("docs/api.md")
         let snippets = guide.all("swift")
         try #require(snippets.count > 5)
         let code = snippets.map(\.code).joined(separator: "\n\n") + "\n"
