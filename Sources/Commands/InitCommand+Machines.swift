@@ -20,25 +20,38 @@ extension InitCommand {
         /// one for all.
         let etcdUsers: [(name: String, passwordFile: String?)]
 
-        static let options: [Option] = [
+        static let options: [Option] =
+            cluster + [
+                .string(
+                    "etcd-user", placeholder: "NAME", .repeated,
+                    help: "who the nodes are to it, one for each in order or one for all; with --etcd-password-file"),
+                .path(
+                    "etcd-password-file", placeholder: "FILE", .repeated,
+                    help: "a file whose first line is the password, one for each --etcd-user"),
+                .string(
+                    "node-url", placeholder: "URL", .repeated,
+                    help: "where the validators' nodes will be, one for each, in their order; default: "
+                        + "http://127.0.0.1:7878 and the ports after it"), authorities,
+            ]
+
+        /// Of one node, where it is known from elsewhere where the others are.
+        static let optionsOfOne: [Option] =
+            cluster + [
+                .string("etcd-user", placeholder: "NAME", help: "who the node is to it; with --etcd-password-file"),
+                .path("etcd-password-file", placeholder: "FILE", help: "a file whose first line is the password"),
+                authorities,
+            ]
+
+        private static let cluster: [Option] = [
             .string(
                 "etcd", placeholder: "URL", .repeated,
                 help: "a member of the etcd cluster; default: http://127.0.0.1:2379"),
             .path("etcd-ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for its members"),
             .path("etcd-certificate", placeholder: "FILE", help: "PEM file of the nodes' certificate for it"),
             .path("etcd-key", placeholder: "FILE", help: "PEM file of that certificate's key"),
-            .string(
-                "etcd-user", placeholder: "NAME", .repeated,
-                help: "who the nodes are to it, one for each in order or one for all; with --etcd-password-file"),
-            .path(
-                "etcd-password-file", placeholder: "FILE", .repeated,
-                help: "a file whose first line is the password, one for each --etcd-user"),
-            .string(
-                "node-url", placeholder: "URL", .repeated,
-                help: "where the validators' nodes will be, one for each, in their order; default: "
-                    + "http://127.0.0.1:7878 and the ports after it"),
-            .path("ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the nodes"),
         ]
+        private static let authorities = Option.path(
+            "ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the nodes")
 
         private static let portDefault = 7878
 
@@ -56,9 +69,6 @@ extension InitCommand {
                 }
                 return nil
             }
-            // Who follows may do so without the cluster.
-            let members = parsed.texts("etcd")
-            etcd = members.isEmpty && !follows ? ["http://127.0.0.1:2379"] : members
             let urls = parsed.texts("node-url")
             guard urls.isEmpty || urls.count == validators else {
                 throw CommandError(
@@ -66,9 +76,20 @@ extension InitCommand {
                     reason: "\(urls.count) are given for \(Counted.text(validators, "validator")); give one for each, "
                         + "in their order, or none", exit: .usage)
             }
-            nodes = urls.isEmpty ? (0..<validators).map { "http://127.0.0.1:\(Self.portDefault + $0)" } : urls
+            try self.init(
+                parsed, follows: follows, nodeCount: follows ? 1 : validators,
+                nodes: urls.isEmpty ? (0..<validators).map { "http://127.0.0.1:\(Self.portDefault + $0)" } : urls)
+        }
+
+        /// - Parameters:
+        ///   - nodeCount: for how many nodes the options about the cluster are.
+        ///   - nodes: where those of the validators are, in their order.
+        init(_ parsed: Parsed, follows: Bool = false, nodeCount: Int = 1, nodes: [String]) throws {
+            self.nodes = nodes
+            // Who follows may do so without the cluster.
+            let members = parsed.texts("etcd")
+            etcd = members.isEmpty && !follows ? ["http://127.0.0.1:2379"] : members
             let (users, files) = (parsed.texts("etcd-user"), parsed.texts("etcd-password-file"))
-            let nodeCount = follows ? 1 : validators
             guard users.count <= 1 || users.count == nodeCount else {
                 throw CommandError(
                     code: "etcd-users", field: "--etcd-user",

@@ -23,6 +23,9 @@ enum InitCommand {
             (docs/machines.md).
 
             --join GENESIS makes the directory of an organisation that follows a chain that there is.
+
+            All of these make every key here. Organisations that are rivals draw their own, each on its machine, and \
+            found the chain together: `lianfen help init consortium`.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "where; must not exist, or be empty"),
@@ -37,7 +40,7 @@ enum InitCommand {
         ] + Machines.options + [
             .path("join", placeholder: "GENESIS", help: "follow the chain of this genesis; with --organisation"),
             .integer("organisation", in: 1...Int(UInt32.max), help: "the number of the organisation that follows"),
-        ]
+        ], subcommands: [FoundingCommands.command]
     ) { parsed, console in
         let path = parsed.requiredText("dir")
         let isDevelopment = parsed.flag("dev")

@@ -139,6 +139,21 @@ import Wire
         ("\"organisation\": 1,", "\"organisation\": \"1\",", "$.organisation", "a whole number was expected"),
         ("\"quotaBytes\": 2147483648", "\"quotaBytes\": 1", "$.ordering.quotaBytes", "has to be from"),
         ("2147483648", "2147483648, \"ca\": \"none.pem\"", "$.ordering.ca", "none.pem"),
+        ("2147483648", "2147483648, \"ca\": \"wallets\"", "$.ordering.ca", "Is a directory"),
+        (
+            "2147483648", "2147483648, \"certificate\": \"none.pem\", \"key\": \"x\"", "$.ordering.certificate",
+            "No such"
+        ),
+        (
+            "2147483648", "2147483648, \"certificate\": \"genesis\", \"key\": \"none.key\"", "$.ordering.key",
+            "none.key"
+        ),
+        (
+            "2147483648", "2147483648, \"user\": \"x\", \"passwordFile\": \"none\"", "$.ordering.passwordFile",
+            "No such file"
+        ),
+        (":7879\"", ":7879\", \"ca\": \"none.pem\"", "$.peers[0].ca", "none.pem"),
+        ("\"observers\": []", "\"observers\": [], \"observers\": []", "$.observers", "is given twice"),
         ("2147483648", "2147483648, \"user\": \"x\"", "$.ordering.passwordFile", "are given together"),
         ("2147483648", "2147483648, \"key\": \"x\"", "$.ordering.certificate", "are given together"),
         ("[\"http://127.0.0.1:2379\"]", "[]", "$.ordering.endpoints", "1 to 9"),
