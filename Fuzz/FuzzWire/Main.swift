@@ -29,6 +29,9 @@ import Wire
         _ = try? Form<TransactionText>.unsigned.parse(json).body(nonce: 1, validUntil: 1)
         _ = try? Form<Claimant>.claimant.parse(json)
         _ = try? Form<TokenRequest>.tokenRequest.parse(json)
+        _ = try? Form<FoundingRequest>.foundingRequest.parse(json).signatureFailed
+        _ = try? Form<FoundingApproval>.foundingApproval.parse(json).verifies
+        _ = try? Form<NodeFile>.nodeFile.parse(json)
         let signed = try Form<TransactionText>.signed.parse(json)
         guard let transaction = try? signed.transaction() else { return }
         if signed.signatures.count == signed.signers.count {
