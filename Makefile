@@ -11,7 +11,7 @@ FUZZERS := $(sort $(notdir $(patsubst %/,%,$(wildcard Fuzz/Fuzz*/))))
 DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$(ORDERS)') \
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
-.PHONY: help setup build release lint test unit contract store vectors javascript pages fuzz docs demo \
+.PHONY: help setup build release lint test unit contract store alerts vectors javascript pages fuzz docs demo \
 	soak chaos sanitize load bench bench-growth bench-profiles counts counts-write counted clean
 
 help: ## list what can be made
@@ -30,7 +30,7 @@ release: setup ## build the tool for use, into .build/release/lianfen
 lint: ## check the layout of the sources
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks $(wildcard Fuzz)
 
-test: setup lint build unit contract store vectors javascript pages ## run every check: what a change must pass
+test: setup lint build unit contract store alerts vectors javascript pages ## run every check: what a change must pass
 	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
 	@$(MAKE) counts
@@ -47,6 +47,10 @@ store: build ## keep backups in a store that speaks the S3 protocol and checks e
 	@scripts/setup python3-venv
 	@"$$(scripts/python-venv)" -B Tests/Store/store.py --lianfen .build/debug/lianfen 2>.build/store.log || \
 	    { cat .build/store.log >&2; exit 1; }
+
+alerts: setup ## let Prometheus' own tool check the alert rules, and when each of them comes
+	@tool=$$(scripts/promtool) && "$$tool" check rules --lint=all --lint-fatal examples/machines/alerts.yml >/dev/null && \
+	    "$$tool" test rules Tests/Alerts/alerts.test.yml >/dev/null
 
 vectors: setup ## let a second implementation check the golden vectors
 	@if [[ -f Tests/vectors.py ]]; then $(PYTHON) Tests/vectors.py; fi

@@ -162,7 +162,7 @@ var targets: [Target] = [
         "GatewayTests",
         [
             "Canonical", "Concurrency", "Crypto", "JSON", "Ledger", "Chain", "Storage", "StorageRocksDB", "Node",
-            "Wire", "HTTPServer", "HTTPClient", "Gateway", "Wallet",
+            "Wire", "HTTPServer", "HTTPClient", "Gateway", "Ordering", "Wallet",
         ]),
     tests("IntakeTests", ["Intake", "JSON"]),
     .target(

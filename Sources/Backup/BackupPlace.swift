@@ -2,8 +2,8 @@ import Crypto
 
 /// Where backups are kept: names and bytes, in a directory or in somebody's object store.
 ///
-/// Names are made by ``BackupNames``: ASCII letters, digits, `-` and `/`. What stands under a name is there whole or not
-/// at all, and a ``put(_:_:)`` that has returned outlives a power cut. Used from one thread.
+/// Names are made by ``BackupNames``: ASCII letters, digits, `-` and `/`. What stands under a name is there whole or
+/// not at all, and a ``put(_:_:)`` that has returned outlives a power cut. Used from one thread.
 public protocol BackupPlace: Sendable {
     /// As people know it, such as a path or a URL.
     var title: String { get }

@@ -50,7 +50,8 @@ extension BackupWriter {
     /// Takes away what need not stay, and what belongs to no backup: left by one that was cut off.
     /// - Parameter kept: never taken away: the one that was made just now.
     /// - Returns: heights of the backups that were taken away.
-    /// - Throws: ``BackupError``. Where a manifest cannot be read nothing is taken away, since what it names is not known.
+    /// - Throws: ``BackupError``. Where a manifest cannot be read nothing is taken away, since what it names is not
+    ///   known.
     public func tidy(_ retention: Retention, keeping kept: UInt64) throws(BackupError) -> [UInt64] {
         let names = try place.names()
         var manifests: [BackupManifest] = []

@@ -308,8 +308,8 @@ enum BackupCommands {
                 let listed = genesis.validators.first { $0.id == manifest.organisation }?.key
                 guard let signer = own ?? listed else {
                     throw BackupError.refused(
-                        "the genesis lists no voting key of \(manifest.organisation), who made the backup; name the key "
-                            + "by --signer")
+                        "the genesis lists no voting key of \(manifest.organisation), who made the backup; name the "
+                            + "key by --signer")
                 }
                 guard signer == manifest.signer else {
                     throw BackupError.signer(manifest.height, found: manifest.signer, wanted: signer)
@@ -362,7 +362,8 @@ enum BackupCommands {
             .init("objects", JSONValue(manifest.parts.count + manifest.archive.count)),
             .init(
                 "blocks",
-                .array(manifest.archived.map { ["first": JSONValue($0.lowerBound), "last": JSONValue($0.upperBound)] })),
+                .array(
+                    manifest.archived.map { ["first": JSONValue($0.lowerBound), "last": JSONValue($0.upperBound)] })),
             .init("recipients", .array(manifest.recipients.map { .string($0.description) })),
             .init("signer", .string(manifest.signer.description)), .init("program", .string(manifest.program)),
         ]

@@ -29,7 +29,8 @@ struct BackupSetup {
     /// What names a place on the command line.
     static let options: [Option] = [
         .string(
-            "store", placeholder: "STORE", help: "a directory, or s3://BUCKET/PREFIX; default: as DIR/node.json has it"),
+            "store", placeholder: "STORE",
+            help: "a directory, or s3://BUCKET/PREFIX; default: as DIR/node.json has it"),
         .string("endpoint", placeholder: "URL", help: "scheme, host and port of an s3:// store"),
         .string("region", placeholder: "REGION", .fallback(NodeFile.Backup.S3.regionDefault), help: "its region"),
         .string("access-key", placeholder: "KEY", help: "who you are to it"),

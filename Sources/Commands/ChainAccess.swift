@@ -157,3 +157,15 @@ extension ChainDirectory {
         }
     }
 }
+
+extension ChainDirectory {
+    /// A client that speaks with an organisation's voting key: as that validator or, where the genesis does not list
+    /// it, as an observer.
+    func client(of id: OrganisationID, at url: String, authorities: String?) throws -> NodeClient {
+        let key = try Self.readKey(Self.votingKeyPath(path, id), passphrase)
+        let isListed = genesis.validators.contains { $0.id == id && $0.key == key.publicKey }
+        return try NodeClient(
+            url, pin: .genesis(genesis), authorities: authorities,
+            identity: Identity(isListed ? .validator(id) : .observer(key.publicKey), key))
+    }
+}

@@ -18,6 +18,7 @@ public enum LianfenTool {
                 InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
                 ImportCommand.command, ConsortiumCommands.command, EpochCommands.command, AuditCommand.command,
                 ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command, BackupCommands.command,
+                StatusCommand.command,
                 TxCommands.command, BenchCommand.command,
             ]),
         version: version, explain: explain)

@@ -87,7 +87,7 @@ enum NodeCommand {
             defer { node.stop() }
             let service = try Service(
                 parsed, directory, node.runner, of: node.organisation, relay, observers: node.observers,
-                network: node.standings)
+                certificates: node.certificates, backs: node.backs, network: node.standings)
             defer { service?.stop() }
             console.note(
                 "Running the node of \(node.organisation) of \(directory.genesis.chain). "

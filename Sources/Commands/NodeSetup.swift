@@ -14,6 +14,15 @@ struct NodeSetup {
     let peers: [PeerConfiguration]
     let backup: BackupSetup?
 
+    /// Files of TLS certificates that it names.
+    var certificates: [String] {
+        var files: [String] = []
+        if case .file(let authorities)? = etcd?.authorities { files.append(authorities) }
+        if let identity = etcd?.identity { files.append(identity.certificateFile) }
+        for file in peers.compactMap(\.authorities) where !files.contains(file) { files.append(file) }
+        return files
+    }
+
     static func path(_ directory: String) -> String { directory + "/" + NodeFile.name }
     static func exists(in directory: String) -> Bool { Files.exists(path(directory)) }
 

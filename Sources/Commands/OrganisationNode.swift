@@ -19,6 +19,10 @@ final class OrganisationNode {
     let organisation: OrganisationID
     let runner: NodeRunner
     let observers: [PublicKey]
+    /// Files of TLS certificates that it uses.
+    let certificates: [String]
+    /// Whether it makes backups.
+    var backs: Bool { backups != nil }
     private let peers: Peers
     private let log: EtcdLog?
     private let signatures: SignaturePool
@@ -85,6 +89,7 @@ final class OrganisationNode {
     ) throws {
         organisation = setup.file.organisation
         observers = setup.file.observers
+        certificates = setup.certificates
         self.peers = peers
         self.log = log
         var configuration = NodeCore.Configuration(validator: organisation, votingKey: key)

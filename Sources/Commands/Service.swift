@@ -75,6 +75,9 @@ final class Service {
             .choice(
                 "log-level", of: EventLog.Level.allCases.map { "\($0)" }, .fallback("\(logLevel)"),
                 help: "the least to log"),
+            .integer(
+                "disk-reserve", in: 0...1_000_000_000, placeholder: "MEBIBYTES",
+                help: "take nothing new up while less is free on the disk; default: a twentieth of it, 64 to 2048"),
             .seconds(
                 "drain", in: 0...600, .fallback("1"),
                 help: "at the end, say so on /readyz for this long before the door closes"),
@@ -104,10 +107,13 @@ final class Service {
     /// - Parameters:
     ///   - organisation: whose node it is.
     ///   - observers: beside those of the command line.
+    ///   - certificates: files of TLS certificates that it uses beside those of the command line.
+    ///   - backs: whether it makes backups.
     ///   - network: what the node knows of the others, where it has others.
     init?(
         _ parsed: Parsed, _ directory: ChainDirectory, _ node: NodeRunner, of organisation: OrganisationID,
-        _ relay: Relay, observers more: [PublicKey] = [], network: @escaping @Sendable () -> NetworkStanding? = { nil }
+        _ relay: Relay, observers more: [PublicKey] = [], certificates: [String] = [], backs: Bool = false,
+        network: @escaping @Sendable () -> NetworkStanding? = { nil }
     ) throws {
         guard let listen = parsed.text("listen") else { return nil }
         let address = try Address(listen, option: "--listen")
@@ -135,6 +141,11 @@ final class Service {
         observers = Set(try parsed.texts("observer").map(Self.observer))
         configuration.observers = observers.union(more)
         configuration.network = network
+        let watch = HostWatch(
+            directory.path, reserve: parsed.number("disk-reserve").map { UInt64($0) << 20 },
+            certificates: [parsed.text("tls-certificate")].compactMap(\.self) + certificates, backs: backs)
+        configuration.host = { watch.report }
+        configuration.program = LianfenTool.version
         gateway = try Gateway(
             genesis: directory.genesis, node: node, configuration: configuration, log: log,
             site: Site.files)

@@ -134,24 +134,13 @@ enum SnapshotCommands {
         switch (parsed.text("snapshot"), parsed.text("node")) {
         case (let path?, nil): return [.files(SnapshotFiles(path: path))]
         case (nil, let url?):
-            return [.node(try client(directory, id, try NodeOption.url(url), authorities: parsed.text("ca")))]
+            return [.node(try directory.client(of: id, at: try NodeOption.url(url), authorities: parsed.text("ca")))]
         case (nil, nil) where !peers.isEmpty:
-            return try peers.map { .node(try client(directory, id, $0.url, authorities: $0.authorities)) }
+            return try peers.map { .node(try directory.client(of: id, at: $0.url, authorities: $0.authorities)) }
         default:
             throw CommandError(
                 code: "either", field: "--snapshot", reason: "give a directory of snapshots, or a node", exit: .usage)
         }
-    }
-
-    private static func client(
-        _ directory: ChainDirectory, _ id: OrganisationID, _ url: String, authorities: String?
-    ) throws -> NodeClient {
-        let key = try ChainDirectory.readKey(
-            ChainDirectory.votingKeyPath(directory.path, id), directory.passphrase)
-        let isListed = directory.genesis.validators.contains { $0.id == id && $0.key == key.publicKey }
-        return try NodeClient(
-            url, pin: .genesis(directory.genesis), authorities: authorities,
-            identity: Identity(isListed ? .validator(id) : .observer(key.publicKey), key))
     }
 
     // MARK: Parts

@@ -6,7 +6,7 @@ public import Ledger
 public import Node
 import SQLite
 import Storage
-import Wire
+public import Wire
 
 /// The trading centre: what a node says to the world over HTTP. Routes translate and decide nothing; the ledger does.
 public final class Gateway: Sendable {
@@ -32,6 +32,10 @@ public final class Gateway: Sendable {
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
         /// What the node knows of the others, where it has others.
         public var network: @Sendable () -> NetworkStanding? = { nil }
+        /// How the machine under the node is. Called for each transaction that comes: it must not block.
+        public var host: @Sendable () -> HostReport = { HostReport() }
+        /// The program's version.
+        public var program = ""
 
         public init(validator: OrganisationID, answersPath: String) {
             self.validator = validator
@@ -46,7 +50,9 @@ public final class Gateway: Sendable {
     let idempotency: Idempotency
     let frames = BlockFrames()
     let metrics = Metrics()
-    private let log: EventLog
+    /// By the node's clock.
+    let startedAt: UInt64
+    let log: EventLog
     private let site: StaticFiles?
     private let limit: RateLimit?
     /// Votes, by who brings them.
@@ -72,6 +78,7 @@ public final class Gateway: Sendable {
     ) throws {
         self.configuration = configuration
         self.log = log
+        startedAt = configuration.clock()
         self.site = site
         chain = ChainReader(
             genesis: genesis, node: node, staleMilliseconds: configuration.staleMilliseconds,
@@ -82,7 +89,13 @@ public final class Gateway: Sendable {
         sessions = Sessions(
             chain: chain, validator: configuration.validator, observers: configuration.observers,
             tokenMilliseconds: configuration.tokenMilliseconds)
-        submissions = Submissions(chain: chain)
+        let host = configuration.host
+        submissions = Submissions(chain: chain) {
+            guard let disk = host().disk, disk.isNearlyFull else { return nil }
+            return Problem(
+                .diskNearlyFull,
+                "\(disk.free) bytes are free, and \(disk.reserve) are kept for what the others order.")
+        }
         idempotency = try Idempotency(path: configuration.answersPath, clock: configuration.clock)
         limit = configuration.requestsPerSecond.map { RateLimit(perSecond: $0) }
         routes = RouteTree(Self.routes)
@@ -105,6 +118,7 @@ public final class Gateway: Sendable {
     /// A block stands in the tables.
     public func note(_ block: CertifiedBlock) {
         chain.note(block)
+        log.note(block)
         wakes.post(())
     }
 
@@ -138,7 +152,7 @@ public final class Gateway: Sendable {
         metrics.text(
             chain.node.status, isOverdue: chain.node.status.isOverdue(now: configuration.clock()),
             age: chain.ageMilliseconds, underWay: submissions.underWayCount, configuration.network(),
-            server.withLock { $0 }?.statistics)
+            server.withLock { $0 }?.statistics) + Metrics.text(configuration.host())
     }
 }
 
@@ -161,14 +175,14 @@ extension Gateway: HTTPApplication {
         let level: EventLog.Level =
             record.status >= 500 ? .warning : Self.routine.contains(record.route) ? .debug : .info
         guard log.isOn(level) else { return }
-        log.note(
-            level, "request",
-            [
-                .init("id", .string(record.requestID)), .init("method", .string(record.method)),
-                .init("route", .string(record.route)), .init("status", JSONValue(record.status)),
-                .init("microseconds", JSONValue(record.durationMicroseconds)),
-                .init("bytes", JSONValue(record.bytesOut)), .init("complete", .bool(record.isComplete)),
-            ])
+        var members: [JSONValue.Member] = [
+            .init("id", .string(record.requestID)), .init("method", .string(record.method)),
+            .init("route", .string(record.route)), .init("status", JSONValue(record.status)),
+            .init("microseconds", JSONValue(record.durationMicroseconds)),
+            .init("bytes", JSONValue(record.bytesOut)), .init("complete", .bool(record.isComplete)),
+        ]
+        if !record.subject.isEmpty { members.append(.init("transaction", .string(record.subject))) }
+        log.note(level, "request", members)
     }
 
     /// What comes again and again, whoever uses the node.

@@ -108,6 +108,9 @@ extension Problem.Kind {
     static let poolFull = Self(
         "pool-full", 503, "The node holds as many transactions as it may. Send it again later.", "节点交易池已满，请稍后重试。",
         isRetryable: true)
+    static let diskNearlyFull = Self(
+        "disk-nearly-full", 503, "The disk of this node is nearly full, so it takes nothing new up. Use another node.",
+        "此节点磁盘即将写满，暂不接收新交易，请使用其他节点。", isRetryable: true)
     static let nodeHalted = Self(
         "node-halted", 503, "The node has stopped and takes nothing up. Use another node.", "节点已停止，请使用其他节点。",
         isRetryable: true)
@@ -130,7 +133,8 @@ extension Problem.Kind {
         heightNotFound, historyNotHere, snapshotNotFound, transactionNotFound, accountNotFound, unitNotFound,
         accrualNotFound, reservationNotFound, organisationNotFound, proposalNotFound, tokenMissing, tokenInvalid,
         tokenExpired, keyRevoked, challengeInvalid, notYours, idempotencyKeyReused,
-        idempotencyInFlight, tooManyRequests, senderBusy, poolFull, nodeHalted, nodeFollows, nodeStale, notReady,
+        idempotencyInFlight, tooManyRequests, senderBusy, poolFull, diskNearlyFull, nodeHalted, nodeFollows, nodeStale,
+        notReady,
         internalFailure,
     ]
 

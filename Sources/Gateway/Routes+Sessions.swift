@@ -42,5 +42,6 @@ extension Gateway {
     /// All routes that there are.
     static let routes: [Route] =
         chainRoutes + governanceRoutes + transactionRoutes + operationRoutes + accountRoutes + snapshotRoutes
+        + reportRoutes
         + sessionRoutes + peerRoutes
 }

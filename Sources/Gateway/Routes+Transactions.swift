@@ -146,6 +146,8 @@ extension Call {
     /// Submits the body, and answers when it is certified or the wait is over.
     func submit() throws(Problem) {
         let transaction = try transaction()
+        exchange.setSubject("\(transaction.id)")
+        gateway.log.note(.debug, "submitted", transaction, exchange.requestID)
         let seconds = waitSeconds
         let call = withoutBody
         let view = TransactionView(

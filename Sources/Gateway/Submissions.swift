@@ -11,6 +11,8 @@ import Wire
 /// Takes transactions up and answers for them. Repeating one is always safe: what it did is told again.
 struct Submissions: Sendable {
     let chain: ChainReader
+    /// Why nothing new is taken up now, where it is not.
+    private let refusal: @Sendable () -> Problem?
     private let book = Locked(Book())
 
     /// What this node knows of transactions that no index tells.
@@ -32,7 +34,10 @@ struct Submissions: Sendable {
     /// Seconds that a submission waits for its certificate where nothing else is asked for, and at most.
     static let waitSecondsMax: UInt32 = 30
 
-    init(chain: ChainReader) { self.chain = chain }
+    init(chain: ChainReader, refusal: @escaping @Sendable () -> Problem?) {
+        self.chain = chain
+        self.refusal = refusal
+    }
 
     enum Outcome: Sendable {
         case certified(SubmissionAnswer)
@@ -55,6 +60,7 @@ struct Submissions: Sendable {
         } catch {
             return done(.problem(chain.failure(error)))
         }
+        if let refusal = refusal() { return done(.problem(refusal)) }
         let id = transaction.id
         book.withLock { book in
             book.underWay[id, default: .init(count: 0, kinds: transaction.body.operations.map(\.kind))].count += 1

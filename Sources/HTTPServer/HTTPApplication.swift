@@ -82,6 +82,8 @@ public struct HTTPRecord: Sendable {
     public let method: String
     /// What ``HTTPExchange/setRoute(_:)`` said last; empty where it was not called.
     public let route: String
+    /// What ``HTTPExchange/setSubject(_:)`` said last; empty where it was not called.
+    public let subject: String
     /// The status of the answer; 0 where there was none because the client had gone.
     public let status: Int
     /// Bytes of the answer's body that were handed out.

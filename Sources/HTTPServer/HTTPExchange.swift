@@ -18,6 +18,7 @@ import Concurrency
         var isAnswered = false
         var isSuspended = false
         var route = ""
+        var subject = ""
         var alarm: Alarm?
     }
 
@@ -73,6 +74,11 @@ import Concurrency
     public func setRoute(_ route: String) { state.withLock { $0.route = route } }
 
     var route: String { state.withLock { $0.route } }
+
+    /// What this request is about, for its record: such as the id of a transaction. Nothing secret.
+    public func setSubject(_ subject: String) { state.withLock { $0.subject = subject } }
+
+    var subject: String { state.withLock { $0.subject } }
 
     // MARK: For the server
 

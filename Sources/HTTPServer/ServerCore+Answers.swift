@@ -129,7 +129,9 @@ extension ServerCore {
         counters.exchanges.wrappingSubtract(1, ordering: .relaxed)
         application.finished(
             HTTPRecord(
-                requestID: exchange.requestID, method: incoming.method, route: exchange.route, status: incoming.status,
+                requestID: exchange.requestID, method: incoming.method, route: exchange.route,
+                subject: exchange.subject,
+                status: incoming.status,
                 bytesOut: incoming.feed?.bytesOut
                     ?? (isComplete && incoming.method != "HEAD" ? UInt64(incoming.bytesOut) : 0),
                 durationMicroseconds: monotonicMicroseconds() - exchange.began, peer: connection.peer,

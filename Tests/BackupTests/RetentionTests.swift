@@ -5,7 +5,7 @@ import Testing
 @testable import Backup
 
 @Suite struct RetentionTests {
-    /// The same by a calendar that others have made: a backup stays where it is among the newest, or the last one of one
+    /// The same by a calendar that others have made: a backup stays where it is among the newest, or the last of one
     /// of the newest days, weeks or months.
     private func model(_ retention: Retention, _ backups: [(height: UInt64, time: UInt64)]) -> Set<UInt64> {
         var calendar = Calendar(identifier: .iso8601)

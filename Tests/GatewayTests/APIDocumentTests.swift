@@ -66,6 +66,7 @@ struct APIDocumentTests {
         "too-many-requests": "Wait as long as `Retry-After` says.",
         "sender-busy": "Wait for answers; put many lines into one transaction.",
         "pool-full": "Send the same again later.",
+        "disk-nearly-full": "Use another node, or send it again later.",
         "node-halted": "Use another node; tell whoever runs it.",
         "node-follows": "Use a validator's node.",
         "node-stale": "Use another node, or wait.",

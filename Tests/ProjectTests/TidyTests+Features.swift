@@ -25,6 +25,11 @@ extension TidyTests {
 
     private static let checkCount = 23
 
+    /// The procedures of running a node, each by its number, with the text of its cell.
+    private static func procedures() throws -> [(line: Int, number: Int?, what: String, tests: [String])] {
+        try rows("docs/operations.md", columns: 3).map { ($0, Int($1[0]), $1[1], try names($1[2], $0)) }
+    }
+
     /// The cells of a document's table, where their row begins with a digit.
     private static func rows(_ path: String, columns: Int) throws -> [(line: Int, cells: [String])] {
         let file = try #require(Project.documents.first { $0.path == path })
@@ -77,6 +82,7 @@ extension TidyTests {
         let named =
             try Self.features().map { ("docs/features.md:\($0.line)", $0.tests) }
             + Self.checks().map { ("docs/checks.md:\($0.line)", $0.tests) }
+            + Self.procedures().map { ("docs/operations.md:\($0.line)", $0.tests) }
         var bad: [String] = []
         for (place, tests) in named {
             for name in tests where !Self.exists(name, in: texts) { bad.append("\(place): there is no test \(name)") }
@@ -97,6 +103,17 @@ extension TidyTests {
             let row = checks.first { $0.number == number }
             #expect(row?.tests.contains { $0.hasSuffix("/\(name)") } == true, "\(name) stands in no row of its number")
         }
+    }
+
+    /// A procedure that no test runs is a story.
+    @Test func eachProcedureIsShown() throws {
+        let procedures = try Self.procedures()
+        #expect(procedures.map(\.number) == Array(1...procedures.count))
+        #expect(procedures.filter { $0.tests.isEmpty }.map(\.line) == [])
+        let page = try #require(Project.documents.first { $0.path == "docs/operations.md" })
+        let told = page.lines.filter { $0.hasPrefix("## ") }.map { String($0.dropFirst(3)) }
+        let shown = procedures.flatMap { $0.what.matches(of: /\[([^\]]+)\]/).map { String($0.1) } }
+        #expect(told.filter { $0 != "Shown by" }.sorted() == shown.sorted())
     }
 
     @Test func namesAreLookedForExactly() {
