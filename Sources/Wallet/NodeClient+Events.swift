@@ -11,8 +11,8 @@ extension NodeClient {
     /// A node says something at least every 15 seconds; after three silences the stream is taken up anew.
     private static let quietMilliseconds = 45_000
 
-    /// Follows the certified blocks, on the calling thread. A stream that breaks is taken up again after the last block
-    /// that was handed over, so no height comes twice or out of order.
+    /// Follows the certified blocks, on the calling thread. A stream that breaks is taken up again, at the next node
+    /// where there are several, after the last block that was handed over, so no height comes twice or out of order.
     /// - Parameters:
     ///   - height: the last height that is known; nil: from the newest on.
     ///   - take: gets each block; false ends it. What it says is the node's word; ``header(_:)`` proves a height.
@@ -49,30 +49,34 @@ extension NodeClient {
     }
 
     private func follow(_ path: String, token: Bool, _ following: Following) throws(NodeClientError) {
-        try checkChain()
-        var backoff = Backoff()
+        var round = Round()
         while true {
-            var asked: Int?
+            let node = self.node
             let before = following.last
             do throws(NodeClientError) {
-                try stream(path, token: token, following)
+                try checkChain(at: node)
+                try stream(path, at: node, token: token, following)
                 if following.isEnough { return }
+                // A node that ends a stream at once, and has told nothing, may do so each time.
+                if following.last == before { leave(node) } else { round = Round() }
+                try pause(&round.backoff)
             } catch {
-                guard error.isRetryable else { throw error }
-                asked = error.retryAfterMilliseconds
+                if following.last != before { round = Round() }
+                try goOn(&round, after: error, at: node)
             }
-            if following.last != before { backoff = Backoff() }
-            try pause(&backoff, asked: asked)
         }
     }
 
     /// One connection's worth of a stream.
-    private func stream(_ path: String, token: Bool, _ following: Following) throws(NodeClientError) {
-        var request = HTTPClientRequest("GET", url + path, headers: [HTTPField("Accept", "text/event-stream")])
+    private func stream(
+        _ path: String, at node: Node, token: Bool, _ following: Following
+    ) throws(NodeClientError) {
+        var request = HTTPClientRequest("GET", node.url + path, headers: [HTTPField("Accept", "text/event-stream")])
         if let after = following.resumesAfter { request.headers.append(HTTPField("Last-Event-ID", String(after))) }
+        request.connectMilliseconds = limits.connectMilliseconds
         request.totalMilliseconds = nil
         request.quietMilliseconds = Self.quietMilliseconds
-        if token { request = authorised(request, try currentToken()) }
+        if token { request = authorised(request, try currentToken(at: node)) }
         following.begin()
         let head: HTTPClientResponse
         do throws(HTTPClientError) {
@@ -88,7 +92,7 @@ extension NodeClient {
                 HTTPClientResponse(status: head.status, headers: head.headers, body: following.problemBody))
             if token, error.status == 401, !following.renewedToken {
                 following.renewedToken = true
-                self.token.withLock { $0 = nil }
+                node.token.withLock { $0 = nil }
                 return
             }
             throw error

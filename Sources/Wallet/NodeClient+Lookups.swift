@@ -11,7 +11,20 @@ extension NodeClient {
 
     /// What the node says of a transaction; nil where it knows none. With the identity of a party, what that may see.
     public func transaction(_ id: TransactionID) throws(NodeClientError) -> TransactionView? {
-        try readIfThere("/v1/transactions/\(id)", usesToken: true)?.value("transaction", .transactionView)
+        try asking { (node) throws(NodeClientError) in
+            try checkChain(at: node)
+            return try transaction(id, at: node)
+        }
+    }
+
+    func transaction(_ id: TransactionID, at node: Node) throws(NodeClientError) -> TransactionView? {
+        do throws(NodeClientError) {
+            return try read("/v1/transactions/\(id)", at: node, token: identity != nil)
+                .value("transaction", .transactionView)
+        } catch {
+            guard error.status == 404 else { throw error }
+            return nil
+        }
     }
 
     /// A unit with its newest terms; nil where none of this code is published. Needs any identity.

@@ -3,7 +3,8 @@ public import Chain
 import HTTPClient
 public import Ledger
 
-/// What one node of a consortium asks of another. Each call asks once: whoever calls knows what else there is to do.
+/// What one node of a consortium asks of another, by a client of that one node. Each call asks once: whoever calls
+/// knows what else there is to do.
 extension NodeClient {
     /// What a node answered, and the height at which it said to stand.
     public struct FromPeer<Value: Sendable>: Sendable {
@@ -21,7 +22,7 @@ extension NodeClient {
             "POST", url + "/v1/votes", headers: [HTTPField("Content-Type", "application/octet-stream")],
             body: VoteList(genesis: genesisHash, votes: votes).canonicalBytes)
         request.totalMilliseconds = Self.shortMilliseconds
-        return FromPeer(value: (), height: Self.height(try sendWithToken(request)))
+        return FromPeer(value: (), height: Self.height(try sendWithToken(request, at: node)))
     }
 
     /// The first certificate above a height; nil where the node has none. It is not checked here.
@@ -72,7 +73,7 @@ extension NodeClient {
         var request = HTTPClientRequest(
             "GET", url + path, headers: [HTTPField("Accept", "application/octet-stream")])
         request.totalMilliseconds = milliseconds
-        let answer = try token ? sendWithToken(request) : send(request)
+        let answer = try token ? sendWithToken(request, at: node) : send(request)
         do throws(DecodingError) { return (try Value(canonicalBytes: answer.body), Self.height(answer)) } catch {
             throw NodeClientError(.answerMalformed, "What the node sends for \(what) does not decode: \(error).")
         }

@@ -74,19 +74,22 @@ extension NodeClient {
         return ProvenBalance(balance: balance, verified: verified, proof: proof, lots: lots)
     }
 
-    /// What became of a transaction, proved. Needs the identity of a party of it.
+    /// What became of a transaction, proved. Needs the identity of a party of it. Of several nodes another one may have
+    /// said that it is certified: one that does not know it yet is given a moment.
     public func provenReceipt(
         of id: TransactionID
     ) throws(NodeClientError) -> (receipt: Receipt, verified: Proof.Verified, proof: Proof) {
-        let (proof, verified) = try proof("/v1/transactions/\(id)/proof")
+        let (proof, verified) = try proof("/v1/transactions/\(id)/proof", mayComeLater: true)
         guard case .receipt(let receipt, _) = verified.subject, receipt.transaction == id else {
             throw Self.invalid("it is about something else")
         }
         return (receipt, verified, proof)
     }
 
-    private func proof(_ path: String) throws(NodeClientError) -> (proof: Proof, verified: Proof.Verified) {
-        let bytes = try readBytes(path, needsToken: true)
+    private func proof(
+        _ path: String, mayComeLater: Bool = false
+    ) throws(NodeClientError) -> (proof: Proof, verified: Proof.Verified) {
+        let bytes = try readBytes(path, needsToken: true, mayComeLater: mayComeLater)
         guard bytes.count <= Proof.bytesMax else { throw Self.invalid("it is larger than a proof may be") }
         let proof: Proof = try decode(bytes, "proof")
         return (proof, try checked { (client) throws(Proof.Refusal) in try proof.verify(by: client) })

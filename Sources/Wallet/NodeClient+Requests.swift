@@ -6,68 +6,64 @@ import Ledger
 /// Requests, their answers, and which failures are worth another try.
 extension NodeClient {
     /// Reads JSON, with a few tries.
-    func read(
-        _ path: String, needsToken: Bool = false, usesToken: Bool = false, checksChain: Bool = true
-    ) throws(NodeClientError) -> AnswerReader {
-        let answer = try get(
-            path, accept: "application/json", token: needsToken || usesToken && identity != nil,
-            checksChain: checksChain)
-        return try AnswerReader(answer.body, bytesMax: limits.answerBytesMax)
+    func read(_ path: String, needsToken: Bool = false) throws(NodeClientError) -> AnswerReader {
+        try asking { (node) throws(NodeClientError) in
+            try checkChain(at: node)
+            return try read(path, at: node, token: needsToken)
+        }
     }
 
     /// Reads bytes in their canonical form, with a few tries.
+    /// - Parameter mayComeLater: whether what a node does not have may only have come to others before it.
     func readBytes(
-        _ path: String, needsToken: Bool = false, checksChain: Bool = true
+        _ path: String, needsToken: Bool = false, mayComeLater: Bool = false
     ) throws(NodeClientError) -> [UInt8] {
-        try get(path, accept: "application/octet-stream", token: needsToken, checksChain: checksChain).body
+        try asking { (node) throws(NodeClientError) in
+            try checkChain(at: node)
+            do throws(NodeClientError) { return try readBytes(path, at: node, token: needsToken) } catch {
+                throw mayComeLater && error.status == 404 && nodes.count > 1 ? error.worthAnotherTry : error
+            }
+        }
     }
 
     /// Reads JSON that may not be there: nil for a status of 404.
-    func readIfThere(
-        _ path: String, needsToken: Bool = false, usesToken: Bool = false
-    ) throws(NodeClientError) -> AnswerReader? {
-        do throws(NodeClientError) { return try read(path, needsToken: needsToken, usesToken: usesToken) } catch {
+    func readIfThere(_ path: String, needsToken: Bool = false) throws(NodeClientError) -> AnswerReader? {
+        do throws(NodeClientError) { return try read(path, needsToken: needsToken) } catch {
             guard error.status == 404 else { throw error }
             return nil
         }
     }
 
+    // MARK: One try
+
+    func read(_ path: String, at node: Node, token: Bool = false) throws(NodeClientError) -> AnswerReader {
+        let answer = try get(path, at: node, accept: "application/json", token: token)
+        return try AnswerReader(answer.body, bytesMax: limits.answerBytesMax)
+    }
+
+    func readBytes(_ path: String, at node: Node, token: Bool = false) throws(NodeClientError) -> [UInt8] {
+        try get(path, at: node, accept: "application/octet-stream", token: token).body
+    }
+
     private func get(
-        _ path: String, accept: String, token: Bool, checksChain: Bool
+        _ path: String, at node: Node, accept: String, token: Bool
     ) throws(NodeClientError) -> HTTPClientResponse {
-        if checksChain { try checkChain() }
-        var backoff = Backoff()
-        var tries = 1
-        while true {
-            do throws(NodeClientError) {
-                var request = HTTPClientRequest("GET", url + path, headers: [HTTPField("Accept", accept)])
-                request.totalMilliseconds = limits.requestMilliseconds
-                return try token ? sendWithToken(request) : send(request)
-            } catch {
-                guard error.isRetryable, tries < limits.triesMax else { throw error }
-                try pause(&backoff, asked: error.retryAfterMilliseconds)
-                tries += 1
-            }
-        }
+        var request = HTTPClientRequest("GET", node.url + path, headers: [HTTPField("Accept", accept)])
+        request.totalMilliseconds = limits.requestMilliseconds
+        return try token ? sendWithToken(request, at: node) : send(request)
     }
 
     /// Sends once; a status of 400 or more becomes an error.
     func send(_ request: HTTPClientRequest) throws(NodeClientError) -> HTTPClientResponse {
         var request = request
         request.bodyBytesMax = limits.answerBytesMax
+        request.connectMilliseconds = limits.connectMilliseconds
         let response: HTTPClientResponse
         do throws(HTTPClientError) { response = try http.perform(request, until: cancellation) } catch {
             throw Self.failure(error)
         }
         guard response.status < 300 else { throw Self.problem(response) }
         return response
-    }
-
-    /// Waits before another try.
-    func pause(_ backoff: inout Backoff, asked: Int?) throws(NodeClientError) {
-        var random = SystemRandomNumberGenerator()
-        surroundings.sleep(backoff.next(asked: asked, using: &random)) { [cancellation] in cancellation.isCancelled }
-        if isStopped { throw Self.stopped }
     }
 
     static var stopped: NodeClientError { NodeClientError(.stopped, "The client was stopped.", mayHaveArrived: true) }

@@ -11,15 +11,17 @@ extension NodeClient {
     private static let renewalMilliseconds: UInt64 = 30_000
 
     /// Sends with a token; once more with a new one where the node refuses it.
-    func sendWithToken(_ request: HTTPClientRequest) throws(NodeClientError) -> HTTPClientResponse {
-        let used = try currentToken()
+    func sendWithToken(
+        _ request: HTTPClientRequest, at node: Node
+    ) throws(NodeClientError) -> HTTPClientResponse {
+        let used = try currentToken(at: node)
         do throws(NodeClientError) { return try send(authorised(request, used)) } catch {
             // A submission's own 401 is about its signatures.
             guard error.status == 401, error.refusal == nil, error.code.rawValue != "signature-invalid" else {
                 throw error
             }
-            token.withLock { if $0?.text == used.text { $0 = nil } }
-            return try send(authorised(request, try currentToken()))
+            node.token.withLock { if $0?.text == used.text { $0 = nil } }
+            return try send(authorised(request, try currentToken(at: node)))
         }
     }
 
@@ -30,25 +32,29 @@ extension NodeClient {
     }
 
     package func currentToken() throws(NodeClientError) -> Token {
+        try asking { (node) throws(NodeClientError) in try currentToken(at: node) }
+    }
+
+    func currentToken(at node: Node) throws(NodeClientError) -> Token {
         let now = surroundings.now()
-        if let kept = token.withLock({ $0 }), now + Self.renewalMilliseconds < kept.expiresAt { return kept }
-        let fresh = try newToken()
-        token.withLock { $0 = fresh }
+        if let kept = node.token.withLock({ $0 }), now + Self.renewalMilliseconds < kept.expiresAt { return kept }
+        let fresh = try newToken(at: node)
+        node.token.withLock { $0 = fresh }
         return fresh
     }
 
-    private func newToken() throws(NodeClientError) -> Token {
+    private func newToken(at node: Node) throws(NodeClientError) -> Token {
         guard let identity else {
             throw NodeClientError(
                 .identityMissing, "Only somebody with a key may read this; give the client an identity.")
         }
-        try checkChain()
-        let asked = try post("/v1/challenges", Form.claimant.write(identity.claimant))
+        try checkChain(at: node)
+        let asked = try post("/v1/challenges", at: node, Form.claimant.write(identity.claimant))
         // Its bytes for signing are not taken: a node must not get a signature of bytes of its choice.
         let challenge = try asked.value(.challenge).value
         // Nor one that was made for somebody else, or by another node: what it gets for it would be theirs to use.
         let asks: OrganisationID
-        if let pinned = limits.validator { asks = pinned } else { asks = try chain().value.validator }
+        if let pinned = limits.validator { asks = pinned } else { asks = try chain(at: node).value.validator }
         guard let ticket = challenge.ticket, !ticket.isToken, ticket.genesis == genesisHash,
             ticket.claimant == identity.claimant, ticket.validator == asks
         else {
@@ -57,24 +63,14 @@ extension NodeClient {
         let message = Challenge.signedBytes(genesis: genesisHash, challenge: challenge.bytes)
         let request = TokenRequest(
             claimant: identity.claimant, challenge: challenge.bytes, signature: identity.key.sign(message))
-        return try post("/v1/tokens", Form.tokenRequest.write(request)).value(.token)
+        return try post("/v1/tokens", at: node, Form.tokenRequest.write(request)).value(.token)
     }
 
-    /// Neither call changes anything that lasts, so both are tried again.
-    private func post(_ path: String, _ json: JSONValue) throws(NodeClientError) -> AnswerReader {
-        var backoff = Backoff()
-        var tries = 1
-        while true {
-            do throws(NodeClientError) {
-                var request = HTTPClientRequest(
-                    "POST", url + path, headers: [HTTPField("Content-Type", "application/json")], body: json.bytes)
-                request.totalMilliseconds = limits.requestMilliseconds
-                return try AnswerReader(try send(request).body, bytesMax: limits.answerBytesMax)
-            } catch {
-                guard error.isRetryable, tries < limits.triesMax else { throw error }
-                try pause(&backoff, asked: error.retryAfterMilliseconds)
-                tries += 1
-            }
-        }
+    /// Neither call changes anything that lasts, so whoever needs the token may try again.
+    private func post(_ path: String, at node: Node, _ json: JSONValue) throws(NodeClientError) -> AnswerReader {
+        var request = HTTPClientRequest(
+            "POST", node.url + path, headers: [HTTPField("Content-Type", "application/json")], body: json.bytes)
+        request.totalMilliseconds = limits.requestMilliseconds
+        return try AnswerReader(try send(request).body, bytesMax: limits.answerBytesMax)
     }
 }

@@ -1,4 +1,3 @@
-import Concurrency
 import Crypto
 import HTTPClient
 public import Ledger
@@ -14,39 +13,46 @@ extension NodeClient {
 
     /// Sends a transaction and waits until a certified block holds it.
     ///
-    /// It is sent again where the node cannot be reached, is busy, or has not brought it into a block yet: always the
-    /// same bytes, which take effect once at most, and whose first receipt is the answer to every repeat. That goes on
-    /// until the transaction's `validUntil`; after that its fate is asked for.
+    /// It is sent again, to the next node where there are several, where a node cannot be reached, breaks off, is
+    /// busy, or has not brought it into a block yet: always the same bytes, which take effect once at most, and whose
+    /// first receipt is the answer to every repeat, by whichever node. That goes on until the transaction's
+    /// `validUntil`; after that its fate is asked for.
     /// - Throws: ``NodeClientError``: with ``NodeClientError/refusal`` where the ledger refused it; `.expired` where it
     ///   was never executed and cannot be any more; `.outcomeUnknown` where not even that could be learnt: look its id
     ///   up later, and do not build it anew before.
     public func submit(_ transaction: Transaction) throws(NodeClientError) -> CertifiedReceipt {
-        try checkChain()
-        var backoff = Backoff()
+        try asking { (node) throws(NodeClientError) in try checkChain(at: node) }
+        var round = Round()
         // Whether an earlier try may have reached the ledger.
         var mayHaveArrived = false
         var last: NodeClientError?
         while surroundings.now() <= transaction.body.validUntil {
+            let node = self.node
+            var isSent = false
             do throws(NodeClientError) {
-                if let receipt = try post(transaction, waitSeconds: limits.waitSeconds) { return receipt }
+                try checkChain(at: node)
+                isSent = true
+                if let receipt = try post(transaction, at: node, waitSeconds: limits.waitSeconds) { return receipt }
                 mayHaveArrived = true
                 last = nil
-                // It is under way: asking again waits at the node.
-                backoff = Backoff()
+                // It is under way: asking again waits at the node. One that is cut off from the others would wait for
+                // ever, so another one is asked where there is one.
+                leave(node)
+                round = Round()
+                try pause(&round.backoff)
             } catch {
                 if mayHaveArrived, error.isAboutRepeats {
                     if let found = try certified(transaction.id) { return found }
                     // By the chain's clock its time is over; what was ordered before may still be on its way.
                     if error.refusal == .expired { return try learnFate(of: transaction, error) }
                 }
-                mayHaveArrived = mayHaveArrived || error.mayHaveArrived
-                guard error.isRetryable else {
+                mayHaveArrived = mayHaveArrived || isSent && error.mayHaveArrived
+                last = error
+                do throws(NodeClientError) { try goOn(&round, after: error, at: node) } catch {
                     guard error.refusal == nil, mayHaveArrived, error.code != .stopped else { throw error }
                     throw Self.unknown(transaction, error)
                 }
-                last = error
             }
-            try pause(&backoff, asked: last?.retryAfterMilliseconds)
         }
         // Nothing was ever sent; without an error either, its time had passed before this call.
         if let last, !mayHaveArrived { throw last }
@@ -58,19 +64,21 @@ extension NodeClient {
         of transaction: Transaction, _ error: NodeClientError?
     ) throws(NodeClientError) -> CertifiedReceipt {
         var last = error
-        var backoff = Backoff()
+        var round = Round()
         let deadline = max(surroundings.now(), transaction.body.validUntil) + limits.graceMilliseconds
         while surroundings.now() <= deadline {
+            let node = self.node
             do throws(NodeClientError) {
-                // The head first: what was to be executed by then stands in a block by then.
-                let head = try chain()
-                if let found = try certified(transaction.id) { return found }
+                try checkChain(at: node)
+                // The head first, of the same node: what was to be executed by then stands in a block by then.
+                let head = try chain(at: node)
+                if let found = try certified(transaction.id, at: node) { return found }
                 if head.value.time > transaction.body.validUntil { throw Self.late(transaction) }
+                try pause(&round.backoff)
             } catch {
-                guard error.isRetryable else { throw error }
                 last = error
+                try goOn(&round, after: error, at: node)
             }
-            try pause(&backoff, asked: last?.retryAfterMilliseconds)
         }
         throw Self.unknown(transaction, last)
     }
@@ -89,9 +97,11 @@ extension NodeClient {
     }
 
     /// Sends once. Nil where it is under way.
-    private func post(_ transaction: Transaction, waitSeconds: Int) throws(NodeClientError) -> CertifiedReceipt? {
+    private func post(
+        _ transaction: Transaction, at node: Node, waitSeconds: Int
+    ) throws(NodeClientError) -> CertifiedReceipt? {
         var request = HTTPClientRequest(
-            "POST", url + "/v1/transactions",
+            "POST", node.url + "/v1/transactions",
             headers: [
                 HTTPField("Content-Type", "application/octet-stream"), HTTPField("Accept", "application/json"),
                 HTTPField("Prefer", "wait=\(waitSeconds)"),
@@ -115,7 +125,14 @@ extension NodeClient {
 
     /// The receipt of a transaction that stands in a certified block; nil where none holds it.
     private func certified(_ id: TransactionID) throws(NodeClientError) -> CertifiedReceipt? {
-        guard let record = try self.transaction(id), record.state == .certified, let place = record.place else {
+        try asking { (node) throws(NodeClientError) in
+            try checkChain(at: node)
+            return try certified(id, at: node)
+        }
+    }
+
+    private func certified(_ id: TransactionID, at node: Node) throws(NodeClientError) -> CertifiedReceipt? {
+        guard let record = try transaction(id, at: node), record.state == .certified, let place = record.place else {
             return nil
         }
         guard let receipt = record.whole?.receipt else {

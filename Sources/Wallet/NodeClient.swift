@@ -6,14 +6,20 @@ import HTTPClient
 public import Ledger
 public import Wire
 
-/// A client of one node's HTTP interface: it sends transactions, looks things up, and believes no proof unchecked.
+/// A client of a node's HTTP interface, or of those of several nodes of one chain: it sends transactions, looks things
+/// up, and believes no proof unchecked.
+///
+/// Of several nodes it asks one, and goes on at the next where that one cannot be reached, breaks off or is in no
+/// state to answer: with the same question, and a transaction as the very same bytes. It stays with a node that works.
+/// How high nodes stand may differ for a moment, so what is read after a change may be a little older than before it:
+/// every answer says of which height it is.
 ///
 /// Its chain is pinned: a node that serves another chain is refused, and headers, certificates and proofs are checked
 /// against the pinned genesis and the changes of its validators since, each of which is proved. What carries no proof,
 /// such as a list of transactions, is as good as the node that says it.
 ///
 /// All calls block and belong on threads of one's own, never into Swift's cooperative pool. One client serves any
-/// number of threads. Reading calls are repeated a few times where a node cannot be reached or asks to be left alone
+/// number of threads. Reading calls are repeated a few times where no node can be reached or all ask to be left alone
 /// for a while.
 public final class NodeClient: Sendable {
     /// The chain that is talked about.
@@ -26,9 +32,11 @@ public final class NodeClient: Sendable {
 
     /// Bounds of a client.
     public struct Limits: Sendable {
-        /// For one answer, where the node is not asked to wait.
+        /// For one answer, where the node is not asked to wait. A node that has frozen is left after so long.
         public var requestMilliseconds = 20_000
-        /// Tries of a reading call, the first included.
+        /// For a connection.
+        public var connectMilliseconds = 10_000
+        /// Tries of a reading call at each node, the first included.
         public var triesMax = 5
         /// Bytes of one answer.
         public var answerBytesMax = 16 << 20
@@ -39,7 +47,7 @@ public final class NodeClient: Sendable {
         /// Requests at a time.
         public var connectionsMax = 16
         /// The organisation whose node it has to be, where only that one may get a token's signature. None: whichever
-        /// the node says that it is.
+        /// the node says that it is. For clients of one node.
         public var validator: OrganisationID?
 
         public init() {}
@@ -60,8 +68,11 @@ public final class NodeClient: Sendable {
         }
     }
 
-    /// Scheme, host, port and the path under which the interface lies, without a slash at its end.
-    public let url: String
+    /// Nodes that a client may have.
+    public static let nodesMax = 16
+
+    /// In the order in which they are asked.
+    let nodes: [Node]
     public let genesisHash: Digest
     /// Whom it speaks for; nobody reads only what is public.
     public let identity: Identity?
@@ -70,13 +81,28 @@ public final class NodeClient: Sendable {
     let surroundings: Surroundings
     let cancellation: HTTPCancellation
     let shared: Shared
-    let token = Locked<Token?>(nil)
 
-    /// What clients of the same node share.
+    /// Where a node is, and the token that it gave to this client.
+    final class Node: Sendable {
+        let index: Int
+        /// Scheme, host, port and the path under which the interface lies, without a slash at its end.
+        let url: String
+        let token = Locked<Token?>(nil)
+
+        init(_ index: Int, _ url: String) {
+            self.index = index
+            self.url = url
+        }
+    }
+
+    /// What clients of the same nodes share.
     final class Shared: Sendable {
         struct State: Sendable {
             var genesis: Genesis?
-            var chainIsChecked = false
+            /// Index of the node that is asked.
+            var current = 0
+            /// Indices of those that serve the pinned chain.
+            var checked: Set<Int> = []
             /// At the newest change of the validators that was followed.
             var lightClient: LightClient?
         }
@@ -85,7 +111,7 @@ public final class NodeClient: Sendable {
         init(_ genesis: Genesis?) { state = Locked(State(genesis: genesis)) }
     }
 
-    /// Connects to nothing yet.
+    /// A client of one node. Connects to nothing yet.
     /// - Parameters:
     ///   - url: such as `https://node.example:8443`.
     ///   - authorities: a PEM file of the authorities that vouch for the node; where none is given, the machine's.
@@ -93,22 +119,29 @@ public final class NodeClient: Sendable {
     public convenience init(
         _ url: String, pin: Pin, authorities: String? = nil, identity: Identity? = nil, limits: Limits = Limits()
     ) throws(NodeClientError) {
+        try self.init([url], pin: pin, authorities: authorities, identity: identity, limits: limits)
+    }
+
+    /// A client of several nodes of one chain, at most ``nodesMax``, which asks the first one first. Connects to
+    /// nothing yet.
+    /// - Parameter authorities: a PEM file of the authorities that vouch for all of them.
+    /// - Throws: ``NodeClientError`` `.tls` where the file cannot be read; `.urlInvalid`, also for none or too many.
+    public convenience init(
+        _ urls: [String], pin: Pin, authorities: String? = nil, identity: Identity? = nil, limits: Limits = Limits()
+    ) throws(NodeClientError) {
         try self.init(
-            url, pin: pin, authorities: authorities, identity: identity, limits: limits, surroundings: Surroundings())
+            urls, pin: pin, authorities: authorities, identity: identity, limits: limits, surroundings: Surroundings())
     }
 
     convenience init(
-        _ url: String, pin: Pin, authorities: String? = nil, identity: Identity? = nil, limits: Limits = Limits(),
+        _ urls: [String], pin: Pin, authorities: String? = nil, identity: Identity? = nil, limits: Limits = Limits(),
         surroundings: Surroundings
     ) throws(NodeClientError) {
-        var trimmed = url
-        while trimmed.hasSuffix("/") { trimmed.removeLast() }
-        guard ["http://", "https://"].contains(where: { trimmed.hasPrefix($0) && trimmed.count > $0.count }),
-            !trimmed.contains("?"), !trimmed.contains("#")
-        else {
-            throw NodeClientError(
-                .urlInvalid, "A node's URL is such as https://node.example:8443, with http or https and a host.")
+        guard (1...Self.nodesMax).contains(urls.count) else {
+            throw NodeClientError(.urlInvalid, "A client has 1 to \(Self.nodesMax) nodes, not \(urls.count).")
         }
+        var trimmed: [String] = []
+        for url in urls { trimmed.append(try Self.trimmed(url)) }
         var configuration = HTTPClientConfiguration()
         configuration.connectionsMax = limits.connectionsMax
         if let authorities { configuration.authorities = .file(authorities) }
@@ -122,15 +155,27 @@ public final class NodeClient: Sendable {
             case .hash(let hash): (hash, nil)
             }
         self.init(
-            url: trimmed, genesisHash: hash, identity: identity, limits: limits, http: http, surroundings: surroundings,
-            cancellation: HTTPCancellation(), shared: Shared(genesis))
+            urls: trimmed, genesisHash: hash, identity: identity, limits: limits, http: http,
+            surroundings: surroundings, cancellation: HTTPCancellation(), shared: Shared(genesis))
+    }
+
+    private static func trimmed(_ url: String) throws(NodeClientError) -> String {
+        var trimmed = url
+        while trimmed.hasSuffix("/") { trimmed.removeLast() }
+        guard ["http://", "https://"].contains(where: { trimmed.hasPrefix($0) && trimmed.count > $0.count }),
+            !trimmed.contains("?"), !trimmed.contains("#")
+        else {
+            throw NodeClientError(
+                .urlInvalid, "A node's URL is such as https://node.example:8443, with http or https and a host.")
+        }
+        return trimmed
     }
 
     private init(
-        url: String, genesisHash: Digest, identity: Identity?, limits: Limits, http: HTTPClient,
+        urls: [String], genesisHash: Digest, identity: Identity?, limits: Limits, http: HTTPClient,
         surroundings: Surroundings, cancellation: HTTPCancellation, shared: Shared
     ) {
-        self.url = url
+        nodes = urls.enumerated().map { Node($0.offset, $0.element) }
         self.genesisHash = genesisHash
         self.identity = identity
         self.limits = limits
@@ -140,10 +185,10 @@ public final class NodeClient: Sendable {
         self.shared = shared
     }
 
-    /// The same node, asked in the name of another; connections are shared, and ``stop()`` ends both.
+    /// The same nodes, asked in the name of another; connections are shared, and ``stop()`` ends both.
     public func speaking(for identity: Identity) -> NodeClient {
         NodeClient(
-            url: url, genesisHash: genesisHash, identity: identity, limits: limits, http: http,
+            urls: nodes.map(\.url), genesisHash: genesisHash, identity: identity, limits: limits, http: http,
             surroundings: surroundings, cancellation: cancellation, shared: shared)
     }
 
@@ -157,30 +202,38 @@ public final class NodeClient: Sendable {
     /// What the node says of its chain's newest certified height.
     /// - Throws: ``NodeClientError``; `.genesisDiffers` for another chain than the pinned one.
     public func chain() throws(NodeClientError) -> Stamped<ChainHead> {
-        let head = try read("/v1/chain", checksChain: false).value(Form.chainHead.stamped("chain"))
+        try asking { (node) throws(NodeClientError) in try chain(at: node) }
+    }
+
+    func chain(at node: Node) throws(NodeClientError) -> Stamped<ChainHead> {
+        let head = try read("/v1/chain", at: node).value(Form.chainHead.stamped("chain"))
         guard head.value.genesis == genesisHash else {
             throw NodeClientError(
                 .genesisDiffers,
-                "The node at \(url) serves the chain \(head.value.genesis), and the pinned one is \(genesisHash).")
+                "The node at \(node.url) serves the chain \(head.value.genesis), and the pinned one is \(genesisHash).")
         }
-        shared.state.withLock { $0.chainIsChecked = true }
+        shared.state.withLock { _ = $0.checked.insert(node.index) }
         return head
     }
 
     /// The chain's genesis: the pinned one, or the node's once it has the pinned hash.
     public func genesis() throws(NodeClientError) -> Genesis {
         if let genesis = shared.state.withLock({ $0.genesis }) { return genesis }
-        let bytes = try readBytes("/v1/genesis", checksChain: false)
-        guard let genesis = try? Genesis(canonicalBytes: bytes), genesis.hash == genesisHash else {
-            throw NodeClientError(
-                .genesisDiffers, "The genesis of the node at \(url) does not have the pinned hash \(genesisHash).")
+        let genesis = try asking { (node) throws(NodeClientError) in
+            let bytes = try readBytes("/v1/genesis", at: node)
+            guard let genesis = try? Genesis(canonicalBytes: bytes), genesis.hash == genesisHash else {
+                throw NodeClientError(
+                    .genesisDiffers,
+                    "The genesis of the node at \(node.url) does not have the pinned hash \(genesisHash).")
+            }
+            return genesis
         }
         shared.state.withLock { $0.genesis = genesis }
         return genesis
     }
 
     /// Makes sure once that the node serves the pinned chain.
-    func checkChain() throws(NodeClientError) {
-        if !shared.state.withLock({ $0.chainIsChecked }) { _ = try chain() }
+    func checkChain(at node: Node) throws(NodeClientError) {
+        if !shared.state.withLock({ $0.checked.contains(node.index) }) { _ = try chain(at: node) }
     }
 }

@@ -68,6 +68,18 @@ public struct NodeClientError: Error, Equatable, Sendable, CustomStringConvertib
         self.mayHaveArrived = mayHaveArrived
     }
 
+    /// The same, as one that may be over after a while.
+    var worthAnotherTry: NodeClientError { changed(isRetryable: true) }
+
+    func saying(_ sentence: String) -> NodeClientError { changed(sentence: sentence) }
+
+    private func changed(sentence: String? = nil, isRetryable: Bool? = nil) -> NodeClientError {
+        NodeClientError(
+            code, sentence ?? self.sentence, chinese: sentence == nil ? chinese : nil, field: field,
+            isRetryable: isRetryable ?? self.isRetryable, refusal: refusal, operation: operation, line: line,
+            status: status, retryAfterMilliseconds: retryAfterMilliseconds, mayHaveArrived: mayHaveArrived)
+    }
+
     public static func == (a: Self, b: Self) -> Bool { a.code == b.code }
 
     public var description: String { "\(code.rawValue): \(field.map { "\($0): " } ?? "")\(sentence)" }

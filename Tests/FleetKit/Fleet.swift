@@ -250,6 +250,13 @@ public final class Fleet {
         try NodeClient(machines[index].url, pin: .genesis(genesis), authorities: authority, identity: identity)
     }
 
+    /// A client of several nodes, which asks the first of these first.
+    public func client(of indices: [Int], as author: Author) throws -> NodeClient {
+        try NodeClient(
+            indices.map { machines[$0].url }, pin: .genesis(genesis), authorities: authority,
+            identity: Identity(author))
+    }
+
     static let pointsEach: UInt64 = 1_000
 
     /// A unit, accounts, and 1,000 points for each of them, through all nodes in turn.

@@ -7,15 +7,15 @@ import JSON
 import Ledger
 public import Node
 
-/// Brings certified blocks to a gateway that is made after the chain has been started.
+/// Brings certified blocks to gateways that are made after the chain has been started.
 public final class BlockRelay: Sendable {
-    private let gateway = Locked<Gateway?>(nil)
+    private let gateways = Locked<[Gateway]>([])
 
     public init() {}
 
-    public func take(_ block: CertifiedBlock) { gateway.withLock { $0 }?.note(block) }
+    public func take(_ block: CertifiedBlock) { for gateway in gateways.withLock({ $0 }) { gateway.note(block) } }
 
-    fileprivate func connect(_ gateway: Gateway) { self.gateway.withLock { $0 = gateway } }
+    fileprivate func connect(_ gateway: Gateway) { gateways.withLock { $0.append(gateway) } }
 }
 
 /// The real gateway of a running chain, behind a server that passes everything on and that a test can make fail.

@@ -190,7 +190,7 @@ import Wire
             var surroundings = NodeClient.Surroundings()
             surroundings.now = { now.withLock { $0 } }
             let timed = try NodeClient(
-                server.url, pin: .genesis(town.genesis), identity: Identity(town.anna), limits: .quick,
+                [server.url], pin: .genesis(town.genesis), identity: Identity(town.anna), limits: .quick,
                 surroundings: surroundings)
             for (passed, wanted) in [(0, 4), (3_500_000, 4), (80_000, 5)] as [(UInt64, Int)] {
                 now.withLock { $0 += passed }

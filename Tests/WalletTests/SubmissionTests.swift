@@ -54,7 +54,7 @@ import Wire
             var surroundings = NodeClient.Surroundings()
             surroundings.sleep = { milliseconds, _ in waits.withLock { $0.append(milliseconds) } }
             let client = try NodeClient(
-                server.url, pin: .genesis(town.genesis), limits: .quick, surroundings: surroundings)
+                [server.url], pin: .genesis(town.genesis), limits: .quick, surroundings: surroundings)
             _ = try client.submit(town.transfer(10))
             let slept = waits.withLock { $0 }
             #expect(slept.count == 2 && slept.allSatisfy { (3050...3200).contains($0) }, "\(slept)")
