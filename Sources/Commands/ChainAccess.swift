@@ -78,21 +78,24 @@ extension ChainAccess {
 /// Which chain a command is about: the one of the directory, or the one behind `--node`.
 struct NodeOption {
     static let options: [Option] = [
-        .string("node", placeholder: "URL", help: "talk to this node; DIR then has only genesis, wallets and keys"),
+        .string(
+            "node", placeholder: "URL", .repeated,
+            help: "talk to this node; DIR then has only genesis, wallets and keys. Repeated: to the next one where one "
+                + "fails"),
         .path("ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the node"),
         .path("genesis", placeholder: "FILE", help: "the genesis that pins the chain; default: DIR/genesis"),
     ]
 
-    private let url: String
+    private let urls: [String]
     private let authorities: String?
 
-    init(_ url: String, authorities: String? = nil) {
-        self.url = url
+    init(_ urls: [String], authorities: String? = nil) {
+        self.urls = urls
         self.authorities = authorities
     }
 
     init?(_ parsed: Parsed) throws {
-        guard let url = parsed.text("node") else {
+        guard parsed.has("node") else {
             for name in ["ca", "genesis"] where parsed.has(name) {
                 throw CommandError(
                     code: "node-option", field: "--\(name)", reason: "it is about a node: give --node too",
@@ -100,8 +103,11 @@ struct NodeOption {
             }
             return nil
         }
-        self.init(try Self.url(url), authorities: parsed.text("ca"))
+        self.init(try Self.urls(parsed), authorities: parsed.text("ca"))
     }
+
+    /// All that `--node` names.
+    static func urls(_ parsed: Parsed) throws -> [String] { try parsed.texts("node").map { try url($0) } }
 
     /// What `--node`, or another option, names: without TLS only on this machine, since anybody in between would read
     /// along.
@@ -124,7 +130,18 @@ struct NodeOption {
     }
 
     func client(_ directory: ChainDirectory) throws -> NodeClient {
-        try NodeClient(url, pin: .genesis(directory.genesis), authorities: authorities)
+        try NodeClient(
+            urls, pin: .genesis(directory.genesis), authorities: authorities, limits: Self.limits(nodes: urls.count))
+    }
+
+    /// Nobody waits long for one node where there are others.
+    static func limits(nodes: Int) -> NodeClient.Limits {
+        var limits = NodeClient.Limits()
+        guard nodes > 1 else { return limits }
+        limits.connectMilliseconds = 3_000
+        limits.requestMilliseconds = 8_000
+        limits.waitSeconds = 10
+        return limits
     }
 }
 

@@ -8,6 +8,8 @@ import Ledger
 import Node
 import Registrar
 import Terminal
+import Wallet
+import Wire
 
 /// `lianfen demo`: four organisations in one process, with members who buy, return, give and redeem.
 enum DemoCommand {
@@ -29,7 +31,7 @@ enum DemoCommand {
             .seconds("seconds", in: 1...86_400, help: "stop by itself after this long, such as 30 or 5m"),
             .path("orders", placeholder: "FILE", help: "play the orders of this CSV file"),
             .path("mapping", placeholder: "MAP.json", help: "what the columns of --orders mean"),
-            .integer("rate", in: 1...2000, .fallback("40"), help: "purchases a second, on average"),
+            DemoTraffic.rateOption,
         ] + Service.options(listen: .fallback("127.0.0.1:7878"), logLevel: "warning")
     ) { parsed, console in
         let path = parsed.requiredText("dir")
@@ -50,53 +52,40 @@ enum DemoCommand {
             console.note("Made a development chain in \(path); its keys are stored without a passphrase.")
         }
         let directory = try ChainDirectory(path, passphrase: .none)
-        // Its own, since the end of the demo's time asks for a stop too, and the signals' request is the process's.
-        let stop = StopRequest()
-        Signals.install().onRequest { stop.request() }
-        let end = parsed.number("seconds").map { ProgressBar.monotonic() + UInt64($0) * 1_000_000_000 }
         let figures = DemoFigures()
-        let timer = end.map { end in
-            WorkerThread("demo-timer") {
-                while !stop.isRequested {
-                    let now = ProgressBar.monotonic()
-                    if now >= end { return stop.request() }
-                    _ = stop.wait(milliseconds: Int32(min((end - now) / 1_000_000 + 1, 1000)))
-                }
-            }
-        }
-        defer {
-            stop.request()
-            timer?.join()
-        }
         let relay = Service.Relay()
-        return try directory.withConsortium(certified: { block in
-            figures.note(block)
-            relay.note(block)
-        }) { consortium in
-            let service = try Service(
-                parsed, directory, consortium.first, of: directory.members[0], relay)
-            defer { service?.stop() }
-            console.note(
-                "\(consortium.runners.count) organisations certify blocks in this process. Ctrl-C stops; a second "
-                    + "start goes on from there.")
-            if let service { console.note("Open \(service.url) in a browser; the interface is in docs/api.md.") }
-            let screen = DemoScreen(console, figures, consortium)
-            var isCutShort = false
-            if let orders {
-                isCutShort = try play(
-                    orders, total: parsed.text("orders").flatMap(Files.rowsAtMost), directory, consortium, console, stop
-                )
-            } else {
-                var traffic = try DemoTraffic(directory, consortium, perSecond: parsed.requiredNumber("rate"))
-                try traffic.run(screen, stop)
-            }
-            try screen.finish()
-            if parsed.text("orders") == nil {
+        return try DemoTraffic.untilStopped(seconds: parsed.number("seconds")) { stop in
+            try directory.withConsortium(certified: { block in
+                figures.note(block)
+                relay.note(block)
+            }) { consortium in
+                let service = try Service(
+                    parsed, directory, consortium.first, of: directory.members[0], relay)
+                defer { service?.stop() }
                 console.note(
-                    "\(DemoTraffic.walletNames.joined(separator: " and ")) are yours to spend for: "
-                        + "`lianfen wallet balance \(DemoTraffic.walletNames[0]) --dir \(path)`.")
+                    "\(consortium.runners.count) organisations certify blocks in this process. Ctrl-C stops; a second "
+                        + "start goes on from there.")
+                if let service { console.note("Open \(service.url) in a browser; the interface is in docs/api.md.") }
+                let chain = DemoConsortium(consortium: consortium, figures: figures)
+                let shops = try DemoShop.all(in: [directory])
+                let screen = DemoScreen(console, chain, shops)
+                var isCutShort = false
+                if let orders {
+                    isCutShort = try play(
+                        orders, total: parsed.text("orders").flatMap(Files.rowsAtMost), directory, consortium, console,
+                        stop)
+                } else {
+                    var traffic = try DemoTraffic(directory, shops, chain, perSecond: parsed.requiredNumber("rate"))
+                    try traffic.run(screen, stop)
+                }
+                try screen.finish()
+                if parsed.text("orders") == nil {
+                    console.note(
+                        "\(DemoTraffic.walletNames.joined(separator: " and ")) are yours to spend for: "
+                            + "`lianfen wallet balance \(DemoTraffic.walletNames[0]) --dir \(path)`.")
+                }
+                return isCutShort ? .interrupted : .ok
             }
-            return isCutShort ? .interrupted : .ok
         }
     }
 
@@ -122,10 +111,15 @@ enum DemoCommand {
 /// What the demo has seen certified.
 final class DemoFigures: Sendable {
     struct Counts: Sendable {
-        var blocks = 0
         var transactions = 0
         var lines = 0
         var refused = 0
+        /// Not certified, and not refused either.
+        var failed = 0
+        /// Why the last of those failed.
+        var complaint: String?
+        /// Of the newest block that was seen.
+        var height: UInt64 = 0
         /// By kind of operation, each line of a list for itself.
         var kinds: [String: Int] = [:]
     }
@@ -136,18 +130,45 @@ final class DemoFigures: Sendable {
 
     func note(_ certified: CertifiedBlock) {
         let transactions = certified.block.decoded.entry?.transactions ?? []
+        let height = certified.block.header.height
         state.withLock { counts in
-            counts.blocks += 1
+            counts.height = max(counts.height, height)
             for (transaction, receipt) in zip(transactions, certified.block.output.receipts) {
-                counts.transactions += 1
-                if receipt.result.isRefusal { counts.refused += 1 }
-                for (operation, outcome) in zip(transaction.body.operations, receipt.outcomes) {
-                    var done = 1
-                    if case .lines(let lines, _) = outcome { done = Int(lines) }
-                    counts.kinds[operation.kind, default: 0] += done
-                    if case .accrue = operation { counts.lines += done }
-                }
+                counts.note(transaction, receipt)
             }
+        }
+    }
+
+    func note(_ transaction: Transaction, _ receipt: Receipt, at height: UInt64) {
+        state.withLock { counts in
+            counts.height = max(counts.height, height)
+            counts.note(transaction, receipt)
+        }
+    }
+
+    /// Of a transaction that a client could not bring into the chain.
+    func note(_ transaction: Transaction, failed error: NodeClientError) {
+        state.withLock { counts in
+            if error.refusal == nil {
+                counts.failed += 1
+                counts.complaint = error.sentence
+            } else {
+                counts.transactions += 1
+                counts.refused += 1
+            }
+        }
+    }
+}
+
+extension DemoFigures.Counts {
+    fileprivate mutating func note(_ transaction: Transaction, _ receipt: Receipt) {
+        transactions += 1
+        if receipt.result.isRefusal { refused += 1 }
+        for (operation, outcome) in zip(transaction.body.operations, receipt.outcomes) {
+            var done = 1
+            if case .lines(let lines, _) = outcome { done = Int(lines) }
+            kinds[operation.kind, default: 0] += done
+            if case .accrue = operation { self.lines += done }
         }
     }
 }
@@ -156,18 +177,18 @@ final class DemoFigures: Sendable {
 /// the end.
 final class DemoScreen {
     private let console: Console
-    private let figures: DemoFigures
-    private let consortium: Consortium
+    private let chain: any DemoChain
+    private let shops: [DemoShop]
     private let begun = ProgressBar.monotonic()
     private var shownAt: UInt64 = 0
     private var last = (at: UInt64(0), transactions: 0)
     private static let plainIntervalNanoseconds: UInt64 = 5_000_000_000
     private static let liveIntervalNanoseconds: UInt64 = 500_000_000
 
-    init(_ console: Console, _ figures: DemoFigures, _ consortium: Consortium) {
+    init(_ console: Console, _ chain: any DemoChain, _ shops: [DemoShop]) {
         self.console = console
-        self.figures = figures
-        self.consortium = consortium
+        self.chain = chain
+        self.shops = shops
         last.at = begun
         shownAt = begun
     }
@@ -177,42 +198,44 @@ final class DemoScreen {
         let interval = console.isWatched ? Self.liveIntervalNanoseconds : Self.plainIntervalNanoseconds
         guard now >= shownAt + interval else { return }
         shownAt = now
-        let counts = figures.counts
+        let counts = chain.figures.counts
         let rate = UInt64(counts.transactions - last.transactions) * 1_000_000_000 / max(now - last.at, 1)
         last = (now, counts.transactions)
-        let status = consortium.first.status
         // Fits into 80 places; what comes last is cut first.
         let figures = [
             ("purchases", counts.lines), ("gifts", counts.kinds["transfer"] ?? 0),
             ("redeemed", counts.kinds["redeem"] ?? 0), ("returned", counts.kinds["claw-back"] ?? 0),
         ]
         let text =
-            "height \(status.committed)  \(rate) tx/s  "
+            "height \(counts.height)  \(rate) tx/s  "
             + figures.map { "\($0.0) \($0.1)" }.joined(separator: "  ")
+            + (counts.failed == 0 ? "" : "  failed \(counts.failed): \(counts.complaint ?? "")")
         if console.isWatched { console.setStatus(text) } else { console.note(text) }
     }
 
     /// The units as the ledger has them at the end.
     func finish() throws {
-        let counts = figures.counts
-        let status = consortium.first.status
-        let units = try consortium.first.blocks.units()
+        let counts = chain.figures.counts
+        let stamp = try chain.stamp()
+        let units = try chain.units(of: shops)
         let seconds = (ProgressBar.monotonic() - begun + 500_000_000) / 1_000_000_000
+        let failed = counts.failed == 0 ? "" : ", and \(counts.failed) not certified: \(counts.complaint ?? "")"
         console.setStatus("")
         console.answer(
             [
-                "height": JSONValue(status.committed), "stateRoot": .string(status.stateRoot.description),
+                "height": JSONValue(stamp.height), "stateRoot": .string(stamp.stateRoot.description),
                 "seconds": JSONValue(seconds), "transactions": JSONValue(counts.transactions),
                 "lines": JSONValue(counts.lines), "refused": JSONValue(counts.refused),
+                "failed": JSONValue(counts.failed),
                 "units": .array(units.map(Self.json)),
             ],
             text: (["points of         outstanding     redeemed  clawed back    cancelled"] + units.map(Self.line))
                 .joined(separator: "\n")
-                + "\n\(counts.transactions) transactions (\(counts.refused) refused) with \(counts.lines) purchases "
-                + "in \(seconds) s; certified height \(status.committed)\nState root \(status.stateRoot)")
+                + "\n\(counts.transactions) transactions (\(counts.refused) refused\(failed)) with \(counts.lines) "
+                + "purchases in \(seconds) s; certified height \(stamp.height)\nState root \(stamp.stateRoot)")
     }
 
-    private static func json(_ unit: Unit) -> JSONValue {
+    private static func json(_ unit: DemoUnit) -> JSONValue {
         [
             "unit": .string(unit.code.description), "minted": .string(String(unit.minted)),
             "outstanding": .string(String(unit.outstanding)), "redeemed": .string(String(unit.redeemed)),
@@ -221,7 +244,7 @@ final class DemoScreen {
         ]
     }
 
-    private static func line(_ unit: Unit) -> String {
+    private static func line(_ unit: DemoUnit) -> String {
         func right(_ value: UInt64, _ width: Int) -> String {
             let text = String(value)
             return String(repeating: " ", count: max(0, width - text.count)) + text

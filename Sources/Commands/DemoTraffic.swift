@@ -2,8 +2,6 @@ import Concurrency
 import Crypto
 import Glibc
 import Ledger
-import Node
-import Storage
 import Terminal
 import Wallet
 
@@ -30,9 +28,8 @@ struct DemoTraffic {
     }
 
     private let directory: ChainDirectory
-    private let consortium: Consortium
-    private let issuers: [Author]
-    private let units: [UnitCode]
+    private let chain: any DemoChain
+    private let shops: [DemoShop]
     private var members: [Member] = []
     private var open: [Purchase] = []
     private var random = SystemRandomNumberGenerator()
@@ -43,14 +40,14 @@ struct DemoTraffic {
     private let source = SourceID("demo-tills")!
     private let underWay = Counter()
 
-    private static let codes = ["GALAXY", "RIVER", "SPRUCE", "EASTGATE"]
     private static let memberCount = 320
     /// The first members: their keys are wallets in the directory, and only whoever holds those spends for them.
     static let walletNames = ["alice", "bob"]
     private static let welcomePoints: UInt64 = 500
     private static let stepMilliseconds: Int32 = 250
     private static let stepsPerSecond = 4
-    private static let underWayMax = 2000
+    /// Transactions that are sent and not answered.
+    static let underWayMax = 2000
     private static let openMax = 20_000
     /// Share of a day's purchases by hour, of 100: quiet mornings, busy evenings. An hour passes in two seconds.
     private static let hours = [1, 1, 0, 0, 0, 0, 1, 1, 2, 4, 6, 7, 8, 6, 5, 5, 6, 7, 9, 11, 10, 7, 3, 0]
@@ -59,28 +56,43 @@ struct DemoTraffic {
     /// Baskets in yuan: many small ones, few large ones.
     private static let baskets: [ClosedRange<UInt64>] = [8...40, 20...90, 30...160, 60...320, 150...900, 500...4800]
 
-    init(_ directory: ChainDirectory, _ consortium: Consortium, perSecond: Int) throws {
+    static let rateOption = Option.integer(
+        "rate", in: 1...2000, .fallback("40"), help: "purchases a second, on average")
+
+    /// Publishes the shops' units, opens the members' accounts and hands out the wallets, as far as that is not done.
+    init(_ directory: ChainDirectory, _ shops: [DemoShop], _ chain: any DemoChain, perSecond: Int) throws {
         self.directory = directory
-        self.consortium = consortium
+        self.shops = shops
+        self.chain = chain
         self.perSecond = perSecond
         session = wallClockMilliseconds()
-        issuers = try directory.genesis.organisations.map { try directory.issuer($0.id) }
-        units = Self.codes.prefix(issuers.count).map { UnitCode($0)! }
-        try publish()
+        for shop in shops where try !chain.isPublished(shop.unit, by: shop.issuer) {
+            try chain.submit(signed([.publish(shop.program, issuer: shop.organisation)], shop.issuer))
+        }
         try openMembers()
         try hand()
     }
 
-    private func publish() throws {
-        for (index, unit) in units.enumerated() where try consortium.first.blocks.unit(unit) == nil {
-            let program = Program(
-                unit: unit, currency: "CNY", faceMinor: 1, facePoints: 1,
-                expiry: index == 3 ? .months(24) : nil,
-                zone: index == 3 ? [ZoneOffset(from: 0, minutes: 480)] : [])
-            _ = try Submission.receipt(
-                consortium.first.submit(
-                    signed([.publish(program, issuer: directory.genesis.organisations[index].id)], issuers[index])))
+    /// Runs `body` until the signals or the time ask for its end.
+    static func untilStopped<R>(seconds: Int?, _ body: (StopRequest) throws -> R) throws -> R {
+        // Its own, since the end of the time asks for a stop too, and the signals' request is the process's.
+        let stop = StopRequest()
+        Signals.install().onRequest { stop.request() }
+        let timer = seconds.map { seconds in
+            let end = ProgressBar.monotonic() + UInt64(seconds) * 1_000_000_000
+            return WorkerThread("demo-timer") {
+                while !stop.isRequested {
+                    let now = ProgressBar.monotonic()
+                    if now >= end { return stop.request() }
+                    _ = stop.wait(milliseconds: Int32(min((end - now) / 1_000_000 + 1, 1000)))
+                }
+            }
         }
+        defer {
+            stop.request()
+            timer?.join()
+        }
+        return try body(stop)
     }
 
     /// Members come from a seed in the directory, so that a second start finds the same ones.
@@ -93,15 +105,13 @@ struct DemoTraffic {
             let account = SHA256.hash(seed, Array("account \(number)".utf8)).bytes.prefix(AccountID.byteCount)
             members.append(
                 Member(
-                    account: AccountID(bytes: account), key: SecretKey(seed: secret), home: number % issuers.count))
+                    account: AccountID(bytes: account), key: SecretKey(seed: secret), home: number % shops.count))
         }
-        for (index, organisation) in directory.genesis.organisations.enumerated() {
+        for (index, shop) in shops.enumerated() {
             let lines = members.filter { $0.home == index }.map {
                 OpenLine(account: $0.account, credential: $0.key.publicKey)
             }
-            _ = try Submission.receipt(
-                consortium.first.submit(
-                    signed([.open(OpenList(organisation: organisation.id, lines: lines))], issuers[index])))
+            try chain.submit(signed([.open(OpenList(organisation: shop.organisation, lines: lines))], shop.issuer))
         }
     }
 
@@ -112,18 +122,15 @@ struct DemoTraffic {
             try wallets.store(name, member.account, member.key)
         }
         let key = NaturalKey(source: source, order: Array("welcome".utf8))
-        let issuer = directory.genesis.organisations[0].id
-        guard try consortium.first.blocks.accepted(key, issuer: issuer) == nil else { return }
+        let shop = shops[0]
+        guard try !chain.isAccrued(key, shop.unit, by: shop.issuer) else { return }
         let line = AccrualLine(account: members[0].account, key: key, amount: Self.welcomePoints, pending: false)
-        _ = try Submission.receipt(
-            consortium.first.submit(signed([.accrue(AccrueList(unit: units[0], lines: [line]))], issuers[0])))
+        try chain.submit(signed([.accrue(AccrueList(unit: shop.unit, lines: [line]))], shop.issuer))
     }
 
     mutating func run(_ screen: DemoScreen, _ stop: StopRequest) throws {
         while !stop.wait(milliseconds: Self.stepMilliseconds) {
-            if let halt = consortium.halted.first {
-                throw ChainDirectory.explain(halt)
-            }
+            try chain.check()
             step += 1
             screen.refresh()
             guard underWay.value < Self.underWayMax else { continue }
@@ -146,7 +153,7 @@ struct DemoTraffic {
         for _ in 0..<count where open.count < Self.openMax {
             let member = Int.random(in: 0..<members.count, using: &random)
             let isHome = Int.random(in: 0..<10, using: &random) < 6
-            let shop = isHome ? members[member].home : Int.random(in: 0..<issuers.count, using: &random)
+            let shop = isHome ? members[member].home : Int.random(in: 0..<shops.count, using: &random)
             let amount = UInt64.random(in: Self.baskets.randomElement(using: &random)!, using: &random)
             sequence += 1
             let key = NaturalKey(source: source, order: Array("D\(session)-\(sequence)".utf8))
@@ -162,7 +169,7 @@ struct DemoTraffic {
                     stage: isOrdered ? (isCancelled ? .cancelled : .shipped) : .delivered))
         }
         for (shop, lines) in baskets.sorted(by: { $0.key < $1.key }) {
-            send([.accrue(AccrueList(unit: units[shop], lines: lines))], issuers[shop])
+            send([.accrue(AccrueList(unit: shops[shop].unit, lines: lines))], shops[shop].issuer)
         }
     }
 
@@ -190,10 +197,10 @@ struct DemoTraffic {
             }
         }
         open = left
-        for shop in units.indices {
-            if let lines = vest[shop] { send([.vest(TotalList(unit: units[shop], lines: lines))], issuers[shop]) }
-            if let lines = void[shop] { send([.void(TotalList(unit: units[shop], lines: lines))], issuers[shop]) }
-            if let lines = claw[shop] { send([.clawBack(TotalList(unit: units[shop], lines: lines))], issuers[shop]) }
+        for (index, shop) in shops.enumerated() {
+            if let lines = vest[index] { send([.vest(TotalList(unit: shop.unit, lines: lines))], shop.issuer) }
+            if let lines = void[index] { send([.void(TotalList(unit: shop.unit, lines: lines))], shop.issuer) }
+            if let lines = claw[index] { send([.clawBack(TotalList(unit: shop.unit, lines: lines))], shop.issuer) }
         }
     }
 
@@ -202,11 +209,8 @@ struct DemoTraffic {
         for _ in 0..<max(1, perSecond / 10) {
             let index = Int.random(in: Self.walletNames.count..<members.count, using: &random)
             let member = members[index]
-            guard
-                let (unit, holding) = try consortium.first.blocks.holdings(member.account)
-                    .randomElement(using: &random), holding.available > 0
-            else { continue }
-            let amount = UInt64.random(in: 1...holding.available, using: &random) / 3 + 1
+            guard let (unit, available) = try chain.spendable(member.account, of: shops) else { continue }
+            let amount = UInt64.random(in: 1...available, using: &random) / 3 + 1
             let author = Author(.account(member.account), member.key)
             if Bool.random(using: &random) {
                 let friend = members[(index + Int.random(in: 1..<members.count, using: &random)) % members.count]
@@ -221,11 +225,11 @@ struct DemoTraffic {
     }
 
     private func signed(_ operations: [Operation], _ author: Author) -> Transaction {
-        Transaction.signed(operations, by: [author], genesis: consortium.genesisHash, now: wallClockMilliseconds())
+        Transaction.signed(operations, by: [author], genesis: directory.genesisHash, now: wallClockMilliseconds())
     }
 
     private func send(_ operations: [Operation], _ author: Author) {
         underWay.add()
-        consortium.first.submit(signed(operations, author)) { [underWay] _ in underWay.add(-1) }
+        chain.send(signed(operations, author)) { [underWay] in underWay.add(-1) }
     }
 }

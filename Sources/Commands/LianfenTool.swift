@@ -15,11 +15,10 @@ public enum LianfenTool {
         Command(
             "lianfen", "a points ledger that rival malls share and none can falsify 联分",
             subcommands: [
-                InitCommand.command, NodeCommand.command, DemoCommand.command, WalletCommands.command,
-                ImportCommand.command, ConsortiumCommands.command, EpochCommands.command, AuditCommand.command,
-                ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command, BackupCommands.command,
-                StatusCommand.command,
-                TxCommands.command, BenchCommand.command,
+                InitCommand.command, NodeCommand.command, DemoCommand.command, LoadCommand.command,
+                WalletCommands.command, ImportCommand.command, ConsortiumCommands.command, EpochCommands.command,
+                AuditCommand.command, ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command,
+                BackupCommands.command, StatusCommand.command, TxCommands.command, BenchCommand.command,
             ]),
         version: version, explain: explain)
 

@@ -100,7 +100,10 @@ enum SnapshotCommands {
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory, with its genesis"),
             .integer("validator", in: 1...1_000_000, help: "whose directory is made; default: as node.json has it"),
             .path("snapshot", placeholder: "DIR", help: "the directory of snapshots"),
-            .string("node", placeholder: "URL", help: "the node that hands out a snapshot; default: node.json's peers"),
+            .string(
+                "node", placeholder: "URL", .repeated,
+                help: "the node that hands out a snapshot; default: node.json's peers. Repeated: the next one where "
+                    + "one fails"),
             .path("ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the node"), height,
             checkpoint, Passphrase.option,
         ]
@@ -131,11 +134,12 @@ enum SnapshotCommands {
     private static func sources(
         _ parsed: Parsed, _ directory: ChainDirectory, _ id: OrganisationID, _ peers: [PeerConfiguration]
     ) throws -> [Joining.Source] {
-        switch (parsed.text("snapshot"), parsed.text("node")) {
-        case (let path?, nil): return [.files(SnapshotFiles(path: path))]
-        case (nil, let url?):
-            return [.node(try directory.client(of: id, at: try NodeOption.url(url), authorities: parsed.text("ca")))]
-        case (nil, nil) where !peers.isEmpty:
+        let urls = try NodeOption.urls(parsed)
+        switch (parsed.text("snapshot"), urls.isEmpty) {
+        case (let path?, true): return [.files(SnapshotFiles(path: path))]
+        case (nil, false):
+            return try urls.map { .node(try directory.client(of: id, at: $0, authorities: parsed.text("ca"))) }
+        case (nil, true) where !peers.isEmpty:
             return try peers.map { .node(try directory.client(of: id, at: $0.url, authorities: $0.authorities)) }
         default:
             throw CommandError(

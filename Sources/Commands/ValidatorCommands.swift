@@ -20,15 +20,19 @@ enum ValidatorCommands {
             may be withheld. With --out the changes go to a file, for lianfen proof verify --changes.
             """,
         options: [
-            .string("node", placeholder: "URL", .required, help: "the node that shows the changes"),
+            .string(
+                "node", placeholder: "URL", .repeatedRequired,
+                help: "the node that shows the changes. Repeated: the next one where one fails"),
             .path("genesis", placeholder: "FILE", .required, help: "the genesis you trust"),
             .path("ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the node"),
             .path("out", placeholder: "FILE", help: "the file to write the changes to"),
         ]
     ) { parsed, console in
         let genesis = try ChainDirectory.readGenesis(parsed.requiredText("genesis"))
+        let urls = try NodeOption.urls(parsed)
         let client = try NodeClient(
-            try NodeOption.url(parsed.requiredText("node")), pin: .genesis(genesis), authorities: parsed.text("ca"))
+            urls, pin: .genesis(genesis), authorities: parsed.text("ca"),
+            limits: NodeOption.limits(nodes: urls.count))
         defer { client.stop() }
         var steps: [LightStep] = []
         try client.followValidators { steps.append($0) }

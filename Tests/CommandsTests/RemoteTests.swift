@@ -84,6 +84,52 @@ import Testing
         }
     }
 
+    /// `--node` more than once: a node that is not there holds nobody up, and where none is there all are named.
+    @Test func theNextNodeIsAskedWhereOneIsNotThere() throws {
+        try withNode { root, _, here, url in
+            let nobody = "http://127.0.0.1:\(ScriptedServer.closedPort())"
+            let end = ["--dir", here, "--node", nobody, "--node", url, "--json"]
+            let sent = Call(
+                ["wallet", "send", "--from", "anna", "--to", "ben", "--unit", "TENTH", "--amount", "2.5"] + end)
+            #expect(sent.code == 0 && sent.json["result"].text == "done", "\(sent.errors)")
+            #expect(Call(["wallet", "balance", "anna"] + end).json["holdings"][0]["available"].text == "100")
+            let followed = Call(
+                "validators", "follow", "--node", nobody, "--node", url, "--genesis", here + "/genesis", "--json")
+            #expect(followed.code == 0 && followed.json["validators"]["quorum"].int == 3, "\(followed.errors)")
+            let lost = Call("wallet", "balance", "anna", "--dir", here, "--node", nobody, "--node", nobody, "--json")
+            #expect(lost.code == 3 && lost.error["code"].text == "node-unreachable", "\(lost.errors)")
+            #expect(lost.error["reason"].text?.hasPrefix("None of 2 nodes can answer.") == true)
+            let plain = Call("wallet", "balance", "anna", "--dir", here, "--node", url, "--node", "http://192.0.2.1")
+            #expect(plain.code == 2 && plain.errors.contains("without TLS"))
+        }
+    }
+
+    /// The demo's members, at nodes somewhere.
+    @Test func membersShopAtRunningNodes() throws {
+        try withNode(members: false) { root, chain, here, url in
+            let nobody = "http://127.0.0.1:\(ScriptedServer.closedPort())"
+            let load = Call(
+                "load", "--dir", here, "--node", nobody, "--node", url, "--seconds", "3", "--rate", "200", "--json")
+            try #require(load.code == 0, "\(load.errors)")
+            #expect(load.json["failed"].int == 0)
+            #expect(load.json["lines"].int ?? 0 > 50 && load.json["transactions"].int ?? 0 > 10)
+            #expect(load.json["units"].count == 4 && load.json["units"][0]["unit"].text == "GALAXY")
+            #expect(load.errors.contains("4 shops and 2 nodes"))
+            let balance = Call("wallet", "balance", "alice", "--dir", here, "--node", url)
+            #expect(balance.output.contains("GALAXY: "), "\(balance.errors)")
+            // It goes on with the same members, where only two organisations' keys are.
+            for number in [2, 4] {
+                try FileManager.default.removeItem(atPath: here + "/keys/\(number)-issuing.key")
+            }
+            let again = Call("load", "--dir", here, "--node", url, "--seconds", "1", "--json")
+            #expect(again.code == 0 && again.json["units"].count == 2, "\(again.errors)")
+            let other = root.file("other")
+            #expect(Call("init", "--dev", "--dir", other).code == 0)
+            let differs = Call("load", "--dir", here, "--dir", other, "--node", url, "--json")
+            #expect(differs.code == 2 && differs.error["code"].text == "chain-differs", "\(differs.errors)")
+        }
+    }
+
     @Test func validatorsAreFollowedFromTheGenesis() throws {
         try withNode { root, _, here, url in
             let (genesis, changes, proof) = (here + "/genesis", root.file("changes"), root.file("proof"))
@@ -242,7 +288,7 @@ import Testing
 
     private func unitsOverHTTP(_ here: String, _ url: String) throws -> String {
         let directory = try ChainDirectory(here, passphrase: .none)
-        let node = NodeOption(url)
+        let node = NodeOption([url])
         let facts = try directory.withChain(node, .readAs(speaker: try directory.issuer(OrganisationID(1)))) {
             try $0.unit(UnitCode("SHOP")!)
         }
