@@ -1853,15 +1853,19 @@ function retryAfter(header, now) {
 }
 
 /**
- * Speaks with one node. Nothing that the node says is believed further than it is checked: proofs and certificates are
- * verified against the pinned genesis, and what is signed is made here.
+ * Speaks with a node, or with several of one chain. Nothing that a node says is believed further than it is checked:
+ * proofs and certificates are verified against the pinned genesis, and what is signed is made here.
+ *
+ * Of several nodes it asks one, and stays with it while it works; where that one cannot be reached or answers that it
+ * cannot do it now, the next one gets the same request at once. Only when all have failed is there a wait.
  *
  * Every request that is sent again is the same bytes again: a transaction takes effect once, however often it arrives.
- * Requests are made at most `attemptsMax` times, with waits that double from `backoff` to `backoffMax` milliseconds, of
+ * Requests are made at most `attemptsMax` times of each node, with waits that double from `backoff` to `backoffMax` milliseconds, of
  * which a random half to whole is taken; a Retry-After counts instead where it is longer, up to a minute.
  */
 export class LianfenClient {
-  #base;
+  #bases;
+  #at = 0;
   #pinned;
   #fetch;
   #sleep;
@@ -1875,7 +1879,8 @@ export class LianfenClient {
   #following = null;
 
   /**
-   * @param base the node's address, such as `https://node.example`
+   * @param base the node's address, such as `https://node.example`, or those of several nodes, the first to be asked
+   *   first
    * @param options `genesis`: the hash that the chain's genesis must have (64 digits); without it the first one seen
    *   is taken, and the caller keeps it (`await client.chain()`). `attemptsMax` 5, `backoff` 200, `backoffMax` 10,000,
    *   `timeout` 40,000, `silence` 45,000 (an event stream that is still for so long is lost), all in milliseconds.
@@ -1885,7 +1890,8 @@ export class LianfenClient {
     silence = 45_000, fetch = globalThis.fetch.bind(globalThis), random = Math.random, now = Date.now,
     sleep = pause } = {}) {
     if (genesis !== null) unhex(genesis, 32, "genesis");
-    this.#base = String(base).replace(/\/+$/, "");
+    this.#bases = [base].flat().map((one) => String(one).replace(/\/+$/, ""));
+    if (this.#bases.length === 0) throw invalid("base", "there is no node to speak with");
     this.#pinned = genesis;
     this.#fetch = fetch;
     this.#sleep = sleep;
@@ -1899,38 +1905,55 @@ export class LianfenClient {
 
   // MARK: Requests
 
-  /** One request, made again while it may help. Gives `{status, headers, bytes}`. */
+  /** The address of the node that is asked now. */
+  get node() { return this.#bases[this.#at]; }
+
+  /** Turns from a node to the next one, unless another request has done so already. */
+  #leave(at) { if (this.#at === at) this.#at = (at + 1) % this.#bases.length; }
+
+  /**
+   * One request, made again while it may help. Gives `{status, headers, bytes}`.
+   * @param options `only`: the index of the one node that is meant
+   */
   async #request(method, path, { body = null, type = null, accept = "application/json", headers = {}, signal = null,
-    attemptsMax = this.#limits.attemptsMax, session = false } = {}) {
-    for (let attempt = 1, renewed = false; ; attempt += 1) {
+    attemptsMax = this.#limits.attemptsMax, session = false, only = null } = {}) {
+    for (let attempt = 1, failures = 0, renewed = false; ;) {
+      const at = only ?? this.#at;
       try {
         const sent = { accept, ...headers };
         if (type) sent["content-type"] = type;
-        if (session) sent.authorization = `Bearer ${await this.#token()}`;
-        return await this.#once(method, path, body, sent, signal);
+        if (session) sent.authorization = `Bearer ${await this.#token(at)}`;
+        return await this.#once(method, at, path, body, sent, signal);
       } catch (error) {
         if (signal?.aborted) throw signal.reason;
         if (!(error instanceof LianfenError)) throw error;
         // A token may end before its time (a node that was started anew); one new one is worth a try.
         if (session && error.status === 401 && !renewed && this.#session) {
           renewed = true;
-          this.#session.token = null;
-          attempt -= 1;
+          this.#session.tokens.delete(at);
           continue;
         }
-        if (!error.retryable || attempt >= attemptsMax) throw error;
+        if (!error.retryable) throw error;
+        // Whoever is told to send less must not do so at another node.
+        if (only === null && error.status !== 429) {
+          failures += 1;
+          this.#leave(at);
+          if (failures % this.#bases.length !== 0) continue;
+        }
+        if (attempt >= attemptsMax) throw error;
         const longest = Math.min(this.#limits.backoffMax, this.#limits.backoff * 2 ** (attempt - 1));
         const asked = Math.min(error.retryAfter ?? 0, RETRY_AFTER_MAX);
         await this.#sleep(Math.max(asked, longest * (0.5 + this.#random() / 2)), signal);
+        attempt += 1;
       }
     }
   }
 
-  async #once(method, path, body, headers, signal) {
+  async #once(method, at, path, body, headers, signal) {
     const limit = AbortSignal.timeout(this.#limits.timeout);
     const either = signal ? anySignal([signal, limit]) : { signal: limit, release() {} };
     try {
-      const response = await this.#fetch(this.#base + path, {
+      const response = await this.#fetch(this.#bases[at] + path, {
         method, headers, body, signal: either.signal, cache: "no-store", credentials: "omit", redirect: "error",
       });
       const bytes = await this.#whole(response);
@@ -2115,21 +2138,25 @@ export class LianfenClient {
    */
   async signIn(principal, key) {
     await this.chain();
-    this.#session = { principal, key, token: null, expiresAt: 0n };
-    await this.#token();
+    // Each node gives a token of its own.
+    this.#session = { principal, key, tokens: new Map() };
+    await this.#get("/v1/chain", { session: true });
   }
 
   signOut() { this.#session = null; }
 
-  async #token() {
+  async #token(at) {
     const session = this.#session;
     if (!session) throw new LianfenError("token-missing", "this needs a token: sign in first");
     // Half a minute early, so that no request starts with a token that ends on its way.
-    if (session.token && session.expiresAt > BigInt(this.#now()) + 30_000n) return session.token;
+    const kept = session.tokens.get(at);
+    if (kept && kept.expiresAt > BigInt(this.#now()) + 30_000n) return kept.token;
+    // Where there are others, whoever needs the token turns to them.
+    const only = { only: at, attemptsMax: this.#bases.length > 1 ? 1 : this.#limits.attemptsMax };
     const { principal, key } = session;
-    const asked = await this.#post("/v1/challenges", { principal, key: key.publicKey });
+    const asked = await this.#post("/v1/challenges", { principal, key: key.publicKey }, only);
     const challenge = unhex(asked.challenge, null, "challenge");
-    const { validator } = await this.status();
+    const { validator } = await this.status(only);
     // A node that passes on what another one asked would get what that one gives for it.
     const prefix = challengePrefix((await this.chain()).hash, validator, principal, key.publicKey);
     if (challenge.length !== prefix.length + challengeRestCount || prefix.some((byte, i) => byte !== challenge[i])) {
@@ -2137,11 +2164,10 @@ export class LianfenClient {
     }
     const signature = await key.sign(sessionSignedBytes((await this.chain()).hash, challenge));
     const given = await this.#post("/v1/tokens",
-      { principal, key: key.publicKey, challenge: asked.challenge, signature }, { attemptsMax: 1 });
+      { principal, key: key.publicKey, challenge: asked.challenge, signature }, { only: at, attemptsMax: 1 });
     if (typeof given.token !== "string") throw mismatch("the answer holds no token");
-    session.token = given.token;
-    session.expiresAt = u64(given.expiresAt, "expiresAt");
-    return session.token;
+    session.tokens.set(at, { token: given.token, expiresAt: u64(given.expiresAt, "expiresAt") });
+    return given.token;
   }
 
   // MARK: Transactions
@@ -2212,7 +2238,14 @@ export class LianfenClient {
   async submitAndProve(transaction, options = {}) {
     const answer = await this.submit(transaction, options);
     if (answer.transaction.state === "accepted") await this.wait(transaction.id, options);
-    return this.provenReceipt(transaction.id, options);
+    try {
+      return await this.provenReceipt(transaction.id, options);
+    } catch (error) {
+      // Another node than the one that answered may not have come so far.
+      if (error.status !== 404 || this.#bases.length === 1) throw error;
+      await this.wait(transaction.id, options);
+      return this.provenReceipt(transaction.id, options);
+    }
   }
 
   // MARK: What there is
@@ -2282,7 +2315,7 @@ export class LianfenClient {
 
   /**
    * Events of the chain, or of `path`, one after the other and for ever: `{id, event, data}`. After a break the stream
-   * is opened again with the last id that was handed out, so that none is missed and none comes twice.
+   * is opened again, at the next node, with the last id that was handed out, so that none is missed or comes twice.
    * @param options `after`: the height after which to begin; `signal` ends the stream; `onState` is told `"open"`, and
    *   `"lost"` with the error and the milliseconds until the next try
    */
@@ -2292,6 +2325,7 @@ export class LianfenClient {
     let handed = null;
     for (let failures = 0; !signal?.aborted;) {
       let error = null;
+      const at = this.#at;
       const ends = new AbortController();
       const either = anySignal(signal ? [signal, ends.signal] : [ends.signal]);
       let timer = null;
@@ -2303,8 +2337,8 @@ export class LianfenClient {
         heard();
         const headers = { accept: "text/event-stream" };
         if (last !== null) headers["last-event-id"] = String(handed?.size > 0 && last > 0n ? last - 1n : last);
-        if (session) headers.authorization = `Bearer ${await this.#token()}`;
-        const response = await this.#fetch(this.#base + path,
+        if (session) headers.authorization = `Bearer ${await this.#token(at)}`;
+        const response = await this.#fetch(this.#bases[at] + path,
           { headers, signal: either.signal, cache: "no-store", credentials: "omit", redirect: "error" });
         if (!response.ok) throw this.#failure(response, await this.#whole(response));
         if (!/^text\/event-stream\b/.test(response.headers.get("content-type") ?? "")) {
@@ -2341,8 +2375,9 @@ export class LianfenClient {
         either.release();
       }
       if (signal?.aborted) return;
-      if (session && error?.status === 401 && this.#session) this.#session.token = null;
+      if (session && error?.status === 401 && this.#session) this.#session.tokens.delete(at);
       else if (error instanceof LianfenError && error.status !== null && !error.retryable) throw error;
+      else if (error?.status !== 429) this.#leave(at);
       const longest = Math.min(this.#limits.backoffMax, this.#limits.backoff * 2 ** Math.min(failures, 16));
       const asked = Math.min(error?.retryAfter ?? 0, RETRY_AFTER_MAX);
       const wait = Math.max(asked, longest * (0.5 + this.#random() / 2));

@@ -72,6 +72,98 @@ test("waits and attempts are bounded", () => within({}, async (at) => {
   assert.deepEqual(at.pauses, [200, 400, 800, 1000, 1000, 1000, 1000, 1000]);
 }));
 
+test("the next node gets what one does not answer, the same bytes at once, and is stayed with", () => within({},
+  async (at) => {
+    const second = await FakeNode.start();
+    try {
+      const client = new lf.LianfenClient([at.node.base, `${second.base}/`],
+        { genesis, sleep: async (milliseconds) => { at.pauses.push(milliseconds); } });
+      const transaction = await transfer(client);
+      const sent = (node) => node.requests.filter(({ path }) => path === "/v1/transactions");
+      const answers = ["hang up", problem(503, "pool-full", { retryable: true }, { "retry-after": "9" })];
+      for (const answer of answers) {
+        at.node.intercept = () => answer;
+        second.intercept = ({ path }) => (path === "/v1/transactions"
+          ? json(200, { transaction: { id: transaction.id, state: "certified" } }) : null);
+        assert.equal((await client.submit(transaction)).transaction.state, "certified");
+        assert.equal(client.node, second.base);
+        const before = at.node.requests.length;
+        await client.status();
+        assert.equal(at.node.requests.length, before);
+        // Back, for the next answer.
+        at.node.intercept = null;
+        second.intercept = () => "hang up";
+        await client.status();
+        assert.equal(client.node, at.node.base);
+      }
+      for (const { body } of [...sent(at.node), ...sent(second)]) assert.equal(hex(body), hex(transaction.bytes));
+      assert.deepEqual(at.pauses, []);
+      // Who is told to send less waits where he was told so.
+      second.requests.length = 0;
+      at.node.intercept = () => {
+        at.node.intercept = null;
+        return problem(429, "too-many-requests", { retryable: true }, { "retry-after": "3" });
+      };
+      await client.status();
+      assert.deepEqual([at.pauses, second.requests.length, client.node], [[3000], 0, at.node.base]);
+      // Where none answers, each is asked as often as it would be alone.
+      at.node.requests.length = 0;
+      at.pauses.length = 0;
+      at.node.intercept = second.intercept;
+      await assert.rejects(client.status(), { code: "unreachable", retryable: true });
+      assert.equal(at.pauses.length, 4);
+      assert.ok(at.node.requests.length >= 5 && second.requests.length >= 5);
+    } finally {
+      await second.stop();
+    }
+  }));
+
+test("each node gives a token of its own, and events go on at the next one", () => within({}, async (at) => {
+  const second = await FakeNode.start();
+  try {
+    const client = new lf.LianfenClient([at.node.base, second.base], { genesis, sleep: async () => {} });
+    const key = await lf.SecretKey.generate();
+    const account = lf.randomAccount();
+    const { validator } = await client.status();
+    const challenge = hex(lf.concat(lf.challengePrefix(genesis, validator, { account }, key.publicKey), new Uint8Array(56)));
+    const seen = [];
+    const answering = (name) => ({ path, headers }) => {
+      if (path === "/v1/challenges") return json(201, { challenge, expiresAt: "1" });
+      if (path === "/v1/tokens") return json(201, { token: name, expiresAt: String(Date.now() + 3_600_000) });
+      if (!path.endsWith("/balances")) return null;
+      seen.push([name, headers.authorization]);
+      return json(200, { items: [], next: null, height: "1", stateRoot: "00" });
+    };
+    at.node.intercept = answering("first");
+    second.intercept = answering("second");
+    await client.signIn({ account }, key);
+    await client.balances(account);
+    at.node.intercept = () => "hang up";
+    await client.balances(account);
+    second.intercept = () => "hang up";
+    at.node.intercept = answering("first");
+    await client.balances(account);
+    assert.deepEqual(seen, [["first", "Bearer first"], ["second", "Bearer second"], ["first", "Bearer first"]]);
+    assert.equal(at.node.requests.filter(({ path }) => path === "/v1/tokens").length, 1);
+    // Both have a block; the second goes on where the first breaks off.
+    second.intercept = null;
+    await at.node.advance();
+    await second.advance();
+    const heights = [];
+    for await (const { id } of client.events({ after: "0" })) {
+      heights.push(id);
+      if (heights.length === 3) break;
+      at.node.intercept = () => "hang up";
+      await second.advance();
+      at.node.loseStreams();
+    }
+    assert.deepEqual(heights, ["1", "2", "3"]);
+    assert.equal(client.node, second.base);
+  } finally {
+    await second.stop();
+  }
+}));
+
 test("a refusal is an error with its code, place and sentences, and is not tried again", () => within({}, async (at) => {
   const client = at.client();
   const transaction = await transfer(client);
