@@ -12,7 +12,7 @@ DEMO_FLAGS := $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ORDERS),--orders '$
 	$(if $(MAPPING),--mapping '$(MAPPING)') $(if $(DIR),--dir '$(DIR)') $(if $(LISTEN),--listen '$(LISTEN)')
 
 .PHONY: help setup build release lint test unit contract store alerts vectors javascript pages fuzz docs demo \
-	soak chaos sanitize load bench bench-growth bench-profiles counts counts-write counted clean
+	cluster soak chaos sanitize load bench bench-growth bench-profiles counts counts-write counted clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ docs: setup ## write the documentation of the libraries into .build/docs
 
 demo: release ## run four organisations here: SECONDS=30, ORDERS=FILE MAPPING=FILE, DIR=DIR, LISTEN=HOST:PORT
 	@exec .build/release/lianfen demo $(DEMO_FLAGS)
+
+cluster: release ## run four organisations and three etcd members as processes: DIR=DIR, PORT=7900, RATE=40
+	@DIR='$(or $(DIR),lianfen-cluster)' PORT='$(PORT)' RATE='$(RATE)' exec scripts/cluster run
 
 soak: build release ## run the tests of the node at length, then a node under load for MINUTES=20: does it grow?
 	@LIANFEN_SOAK=1 swift test --skip-build --disable-xctest --filter NodeTests

@@ -149,7 +149,8 @@ final class DemoFigures: Sendable {
     /// Of a transaction that a client could not bring into the chain.
     func note(_ transaction: Transaction, failed error: NodeClientError) {
         state.withLock { counts in
-            if error.refusal == nil {
+            // What came too late was not refused for what it says.
+            if error.refusal == nil || error.code == .expired {
                 counts.failed += 1
                 counts.complaint = error.sentence
             } else {

@@ -256,18 +256,31 @@ public final class EtcdCluster {
         return try (0..<count).map { _ in
             let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
             sockets.append(descriptor)
-            var address = sockaddr_in()
-            address.sin_family = sa_family_t(AF_INET)
-            address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let done = unsafe withUnsafeMutablePointer(to: &address) { address in
-                unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                    unsafe bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
-                }
-            }
-            guard done else { throw EtcdFailure("bind", "there is no free port") }
-            return Int(UInt16(bigEndian: address.sin_port))
+            guard let port = bound(descriptor, to: 0) else { throw EtcdFailure("bind", "there is no free port") }
+            return port
         }
+    }
+
+    /// Whether nobody has a port of loopback now.
+    public static func isFree(_ port: Int) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        return bound(descriptor, to: port) != nil
+    }
+
+    /// The port of loopback that a socket has got: this one, or for 0 a free one.
+    private static func bound(_ descriptor: Int32, to port: Int) -> Int? {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = in_port_t(port).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let done = unsafe withUnsafeMutablePointer(to: &address) { address in
+            unsafe address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe bind(descriptor, address, length) == 0 && getsockname(descriptor, address, &length) == 0
+            }
+        }
+        return done ? Int(UInt16(bigEndian: address.sin_port)) : nil
     }
 }
 
