@@ -7,7 +7,7 @@ import ServerKit
 import TestSupport
 import Testing
 
-extension EtcdTests {
+extension RunningTests {
     /// Backups of a node that runs: under load, and back on an empty host.
     @Suite struct BackupOverEtcdTests {
         /// The node makes backups by itself and by hand while everybody sends; its host is lost with everything but the

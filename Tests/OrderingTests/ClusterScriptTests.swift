@@ -5,7 +5,7 @@ import ServerKit
 import TestSupport
 import Testing
 
-extension EtcdTests {
+extension RunningTests {
     /// `make cluster`: seven processes and a load, by one script.
     @Suite struct ClusterScriptTests {
         @Test func theScriptsClusterOutlivesANodeAndEndsWithoutATrace() throws {

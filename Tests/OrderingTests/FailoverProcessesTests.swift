@@ -11,7 +11,7 @@ import Testing
 import Wallet
 import Wire
 
-extension EtcdTests {
+extension RunningTests {
     /// Clients of several real nodes, some of which are not there.
     @Suite struct FailoverProcessesTests {
         private static let all = [0, 1, 2, 3]

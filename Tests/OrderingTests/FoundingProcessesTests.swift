@@ -8,7 +8,7 @@ import ServerKit
 import TestSupport
 import Testing
 
-extension EtcdTests {
+extension RunningTests {
     /// Four organisations found a chain by what docs/founding.md says, each in a directory of its own, and their nodes
     /// run as processes over a real cluster.
     @Suite struct FoundingProcessesTests {
