@@ -167,7 +167,8 @@ export const domains = Object.freeze([
   "genesis", "transaction-body", "transaction-signature", "envelope", "entry", "entry-signature", "header", "vote",
   "certificate", "validators", "natural-key", "hold", "ticket", "leaf", "row", "lots", "additions", "state-root",
   "receipt", "list", "proof", "session", "application", "proposal", "offence", "submission", "epoch-statement",
-  "epoch-change", "snapshot", "snapshot-chunk", "side-proof", "side-claim",
+  "epoch-change", "snapshot", "snapshot-chunk", "side-proof", "side-claim", "parcel", "backup", "founding-request",
+  "founding-approval",
 ]);
 
 /** A domain tag as it stands in front of bytes: its length, its text. */

@@ -61,9 +61,12 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
             height.map { "there is no backup of height \($0)" } ?? "there is no backup"
         case .exists(let height):
             "a backup of height \(height) is there already; the chain has to move on before another one makes sense"
-        case .missing(let name): "\(name) is not there, though the manifest names it; take another backup"
+        case .missing(let name):
+            "\(name) is not there, though the manifest names it; take another backup" + Self.advice(name)
         case .differs(let name):
-            "\(name) is not what the manifest names: it was changed or cut short; take another backup"
+            "\(name) is not what the manifest names: it was changed or cut short; "
+                + (BackupNames.isBlocks(name) ? "take it away, and take another backup" : "take another backup")
+                + Self.advice(name)
         case .malformed(let name, let reason): "\(name) is nothing that belongs to a backup: \(reason)"
         case .signature(let height):
             "the signature of the manifest of height \(height) does not hold: it was changed, or never signed by whom "
@@ -83,5 +86,10 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
         case .refused(let reason): reason
         case .ended: "the work was ended before it was done"
         }
+    }
+
+    /// Later backups refer to the same blocks.
+    private static func advice(_ name: String) -> String {
+        BackupNames.isBlocks(name) ? ", which writes all blocks anew" : ""
     }
 }

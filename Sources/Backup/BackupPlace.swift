@@ -35,7 +35,9 @@ enum BackupNames {
     }
 
     /// Whether a name is of those that backups have; others in a place are left alone.
-    static func isOurs(_ name: String) -> Bool { name.hasPrefix(backups) || name.hasPrefix(blocks) }
+    static func isOurs(_ name: String) -> Bool { name.hasPrefix(backups) || isBlocks(name) }
+
+    static func isBlocks(_ name: String) -> Bool { name.hasPrefix(blocks) }
 
     /// The height whose backup a name belongs to.
     static func height(_ name: String) -> UInt64? {

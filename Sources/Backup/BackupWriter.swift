@@ -68,7 +68,7 @@ public struct BackupWriter: Sendable {
         guard !heights.contains(height) else { throw .exists(height) }
         let writing = Writing(self, sealer, height)
         do throws(BackupError) {
-            let base = newest(heights, below: height)
+            let base = newest(heights, below: height, among: Set(names))
             let snapshot = try writing.tables(blocks, progress)
             for file in files { try writing.file(file) }
             let old = base?.archive ?? []
@@ -78,10 +78,6 @@ public struct BackupWriter: Sendable {
                 stateRoot: snapshot.header.state, blockTime: snapshot.header.time, madeAt: now, program: program,
                 recipients: Set(recipients).sorted(), parts: writing.parts, archive: old + fresh,
                 signer: signer.publicKey)
-            let isThere = Set(names)
-            for segment in old where !isThere.contains(BackupNames.segment(segment)) {
-                throw .missing(BackupNames.segment(segment))
-            }
             let firstNew = fresh.first?.first ?? .max
             try BackupReader(place, manifest, .sealer(sealer)).verify(
                 genesis: genesis, archive: { $0.first >= firstNew },
@@ -106,15 +102,14 @@ public struct BackupWriter: Sendable {
         }
     }
 
-    /// The newest backup of this chain that the same node has made, whose blocks need not be written again. Others are
-    /// left alone.
-    private func newest(_ heights: [UInt64], below height: UInt64) -> BackupManifest? {
+    /// The newest backup of this chain that the same node has made for the same recipients, whose blocks need not be
+    /// written again. Where any of them are gone, all are.
+    private func newest(_ heights: [UInt64], below height: UInt64, among names: Set<String>) -> BackupManifest? {
         for old in heights.reversed() where old < height {
-            if let manifest = try? BackupReader.manifest(place, old), manifest.genesis == genesis.hash,
+            guard let manifest = try? BackupReader.manifest(place, old), manifest.genesis == genesis.hash,
                 manifest.signer == signer.publicKey, manifest.recipients == Set(recipients).sorted()
-            {
-                return manifest
-            }
+            else { continue }
+            return manifest.archive.allSatisfy { names.contains(BackupNames.segment($0)) } ? manifest : nil
         }
         return nil
     }

@@ -265,6 +265,12 @@ import Testing
             if case BackupError.exists(manifest.height) = $0 { true } else { false }
         }
         #expect(place.objects == before)
+        // Blocks that were lost are written again, all of them.
+        try chain.moveOn()
+        place.objects[BackupNames.segment(manifest.archive[0])] = nil
+        let again = try chain.back(place, to: [key])
+        #expect(again.archive.count == 1 && again.archived == [1...again.height])
+        try BackupReader(place, key: key).verify(genesis: chain.cast.genesis)
         // Another recipient cannot read the old blocks, so they are written anew.
         try chain.moveOn()
         let more = try chain.back(place, to: [other])
