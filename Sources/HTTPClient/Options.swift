@@ -37,6 +37,10 @@ import CCurl
             text(CURLOPT_CAINFO, path)
             // Debian's directory would be trusted beside the file.
             unsafe pointer(CURLOPT_CAPATH, nil)
+            // libcurl would keep what it has read for a day, and take a session up again without asking who vouches
+            // for it: an exchanged file would go unseen so long.
+            long(CURLOPT_CA_CACHE_TIMEOUT, 0)
+            long(CURLOPT_SSL_SESSIONID_CACHE, 0)
         }
         if let identity = configuration.identity {
             text(CURLOPT_SSLCERT, identity.certificateFile)

@@ -50,6 +50,31 @@ import Testing
         }
     }
 
+    /// So an authority is exchanged under a process that runs for years.
+    @Test func theFileOfAuthoritiesIsReadForEachNewConnection() throws {
+        try withTemporaryDirectory { directory in
+            try makeCertificates(in: directory)
+            let trusted = directory.appendingPathComponent("trusted.pem")
+            func trust(_ names: String...) throws {
+                let files = try names.map { try Data(contentsOf: directory.appendingPathComponent($0 + ".pem")) }
+                try Data(files.joined()).write(to: trusted)
+            }
+            let server = try TLSServer(in: directory)
+            defer { server.stop() }
+            var configuration = HTTPClientConfiguration()
+            configuration.authorities = .file(trusted.path)
+            try trust("authority")
+            let client = try HTTPClient(configuration)
+            var request = HTTPClientRequest("GET", server.url)
+            request.isAlone = true
+            #expect(try client.perform(request).status == 200)
+            try trust("stranger")
+            #expect(throws: HTTPClientError(.tls, "", place: "")) { _ = try client.perform(request) }
+            try trust("stranger", "authority")
+            #expect(try client.perform(request).status == 200)
+        }
+    }
+
     @Test func plainHTTPAtATLSPort() {
         withServer { peer in
             peer.answer("plain")
