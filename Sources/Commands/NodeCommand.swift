@@ -18,8 +18,8 @@ enum NodeCommand {
             a proxy in front.
 
             Where the directory has a file node.json, it runs the node of the one organisation that the file names, \
-            over an etcd cluster and with the other members' nodes (docs/machines.md). SIGHUP lets it read peers and \
-            observers there again.
+            over an etcd cluster and with the other members' nodes (docs/machines.md). SIGHUP lets it read peers, \
+            observers and its password of etcd there again.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),

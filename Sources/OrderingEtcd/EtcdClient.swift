@@ -15,6 +15,8 @@ final class EtcdClient: Sendable {
     private struct State: Sendable {
         /// The member that answered last.
         var endpoint = 0
+        /// As whom the next token is asked for.
+        var login: EtcdConfiguration.Login?
         var token: String?
     }
 
@@ -27,7 +29,7 @@ final class EtcdClient: Sendable {
         options.authorities = configuration.authorities
         options.identity = configuration.identity
         do throws(HTTPClientError) { http = try HTTPClient(options) } catch { throw EtcdError(error) }
-        state = Locked(State())
+        state = Locked(State(login: configuration.login))
     }
 
     /// Asks once, of the first member that can be reached. For what must not be repeated blindly.
@@ -41,7 +43,7 @@ final class EtcdClient: Sendable {
                 last = error
                 switch error.kind {
                 case .unreachable: continue
-                case .unauthenticated where configuration.login != nil: state.withLock { $0.token = nil }
+                case .unauthenticated where isSomebody: state.withLock { $0.token = nil }
                 default: throw error
                 }
             }
@@ -86,8 +88,9 @@ final class EtcdClient: Sendable {
     }
 
     private func token(at place: String) throws(EtcdError) -> String? {
-        guard let login = configuration.login else { return nil }
-        if let token = state.withLock({ $0.token }) { return token }
+        let (known, token) = state.withLock { ($0.login, $0.token) }
+        guard let login = known else { return nil }
+        if let token { return token }
         let answer = try send(
             "/v3/auth/authenticate", ["name": .string(login.user), "password": .string(login.password)], to: place,
             token: nil, Self.answerBytesMax)
@@ -96,6 +99,16 @@ final class EtcdClient: Sendable {
         }
         state.withLock { $0.token = token }
         return token
+    }
+
+    private var isSomebody: Bool { state.withLock { $0.login != nil } }
+
+    /// Who this is from now on. The token of the same user is kept: it is good until etcd learns of another password.
+    func set(_ login: EtcdConfiguration.Login?) {
+        state.withLock { state in
+            if state.login?.user != login?.user { state.token = nil }
+            state.login = login
+        }
     }
 
     private func request(_ path: String, _ body: JSONValue, to place: String, token: String?) -> HTTPClientRequest {

@@ -51,6 +51,8 @@ struct EtcdError: Error, CustomStringConvertible {
         let kind: Kind =
             switch code {
             case Self.codeUnauthenticated: .unauthenticated
+            // Somebody's password or rights were changed while this call was under way.
+            case Self.codeInvalidArgument where sentence.contains("revision of auth store is old"): .unauthenticated
             // Without any token, etcd 3.4 only says that a user's name is empty.
             case Self.codeInvalidArgument where sentence.contains("user name is empty"): .unauthenticated
             case Self.codeExhausted: sentence.contains("space exceeded") ? .full : .refused

@@ -69,6 +69,10 @@ public final class EtcdLog: Ordering {
         for thread in running { thread.join() }
     }
 
+    /// Who this node is to the cluster from now on; asked for where its token is none any more, so that a password may
+    /// be told here before the cluster is told.
+    public func set(_ login: EtcdConfiguration.Login?) { client.set(login) }
+
     /// The highest that the cluster's counter of changes was seen at.
     public var revision: UInt64 { state.withLock { $0.revision } }
 
