@@ -37,9 +37,10 @@ public final class EtcdCluster {
     /// - Parameters:
     ///   - secured: whether it knows nodes by user and password, beside their certificates.
     ///   - hosts: where its members run, one each; none for this machine itself.
+    ///   - certificates: a directory that the examples' make-certificates filled for 127.0.0.1; none: it makes its own.
     public init(
         members count: Int = 3, in directory: URL, secured: Bool = true, quotaBytes: Int = 2 << 30,
-        hosts: [TestHost] = []
+        hosts: [TestHost] = [], certificates: URL? = nil
     ) throws {
         self.directory = directory
         self.quotaBytes = quotaBytes
@@ -50,7 +51,22 @@ public final class EtcdCluster {
                 peerPort: ports[2 * index + 1])
         }
         lifeline = try Lifeline("kill -9 $(cat \"$0\"/*.pid) 2>/dev/null; rm -rf \"$0\"", directory.path)
-        try Self.makeCertificates(in: directory, for: Set([TestHost.loopback.address] + members.map(\.host.address)))
+        if let certificates {
+            let host = TestHost.loopback.address
+            for (name, source) in [
+                ("authority.pem", "authority.pem"), ("server.pem", "\(host).pem"), ("server.key", "\(host).key"),
+                ("client.pem", "etcd-client.pem"), ("client.key", "etcd-client.key"),
+            ] { try FileManager.default.copyItem(atPath: certificates.path + "/" + source, toPath: path(name)) }
+        } else {
+            let addresses = Set([TestHost.loopback.address] + members.map(\.host.address))
+            try Self.makeCertificates(in: directory, for: addresses)
+        }
+        for index in members.indices {
+            let files = tlsFiles(index)
+            try FileManager.default.copyItem(atPath: authority, toPath: files.authority)
+            try FileManager.default.copyItem(atPath: path("server.pem"), toPath: files.certificate)
+            try FileManager.default.copyItem(atPath: path("server.key"), toPath: files.key)
+        }
         for index in members.indices { try start(index) }
         isNew = false
         try waitUntilHealthy()
@@ -96,6 +112,12 @@ public final class EtcdCluster {
     public var clientCertificate: String { path("client.pem") }
     public var clientKey: String { path("client.key") }
 
+    /// A member's own files, as on a machine of its own.
+    public func tlsFiles(_ index: Int) -> (authority: String, certificate: String, key: String) {
+        let name = members[index].name
+        return (path("\(name)-authority.pem"), path("\(name).pem"), path("\(name).key"))
+    }
+
     // MARK: Faults
 
     public func start(_ index: Int) throws {
@@ -103,16 +125,17 @@ public final class EtcdCluster {
         guard member.process == nil else { return }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        let tls = tlsFiles(index)
         let words = [
             "/bin/sh", "-c", "echo $$ >\"$0\"; exec etcd \"$@\"", path("\(member.name).pid"), "--name", member.name,
             "--data-dir", path(member.name),
             "--listen-client-urls", member.clientURL, "--advertise-client-urls", member.clientURL,
             "--listen-peer-urls", member.peerURL, "--initial-advertise-peer-urls", member.peerURL,
             "--initial-cluster", peers, "--initial-cluster-state", isNew ? "new" : "existing",
-            "--client-cert-auth", "--trusted-ca-file", authority,
-            "--cert-file", path("server.pem"), "--key-file", path("server.key"),
-            "--peer-client-cert-auth", "--peer-trusted-ca-file", authority,
-            "--peer-cert-file", path("server.pem"), "--peer-key-file", path("server.key"),
+            "--client-cert-auth", "--trusted-ca-file", tls.authority,
+            "--cert-file", tls.certificate, "--key-file", tls.key,
+            "--peer-client-cert-auth", "--peer-trusted-ca-file", tls.authority,
+            "--peer-cert-file", tls.certificate, "--peer-key-file", tls.key,
             "--quota-backend-bytes", String(quotaBytes), "--max-request-bytes", "2097152",
             "--logger", "zap", "--log-level", "error",
         ]
@@ -133,6 +156,45 @@ public final class EtcdCluster {
         Foundation.kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         members[index].process = nil
+    }
+
+    /// Takes a member away with its disk.
+    public func lose(_ index: Int) throws {
+        kill(index)
+        try FileManager.default.removeItem(atPath: path(members[index].name))
+    }
+
+    /// Puts a member with an empty disk in the place of one that was lost, under its name and at its addresses, as
+    /// operators do it with etcdctl; answers once it has what the others have.
+    public func replace(_ index: Int) throws {
+        let member = members[index]
+        let others = endpoints.enumerated().filter { $0.offset != index }.map(\.element).joined(separator: ",")
+        // ID, status, name, peer URLs, client URLs, learner.
+        let listed = try control("--endpoints", others, "member", "list").split(separator: "\n")
+            .map { $0.components(separatedBy: ", ") }
+        guard let id = listed.first(where: { $0.count > 2 && $0[2] == member.name })?[0] else {
+            throw EtcdFailure("member list", "\(member.name) is not among \(listed)")
+        }
+        try control("--endpoints", others, "member", "remove", id)
+        try again {
+            try control("--endpoints", others, "member", "add", member.name, "--peer-urls", member.peerURL)
+        }
+        try start(index)
+        try waitUntilHealthy(index)
+    }
+
+    /// Ends a member and starts it again; answers once it has what the others have.
+    /// - Parameter gently: whether it is asked to end, for which it takes its time while somebody watches.
+    public func restart(_ index: Int, gently: Bool) throws {
+        if gently {
+            signal(index, SIGTERM)
+            members[index].process?.waitUntilExit()
+            members[index].process = nil
+        } else {
+            kill(index)
+        }
+        try start(index)
+        try waitUntilHealthy(index)
     }
 
     public func pause(_ index: Int) { signal(index, SIGSTOP) }
@@ -214,13 +276,18 @@ public final class EtcdCluster {
     /// Gives back what compaction has freed at one member.
     public func defragment(_ endpoint: String) throws { try control("--endpoints", endpoint, "defrag") }
 
-    private func waitUntilHealthy() throws {
+    /// Waits until a member, or all of them, answer what a quorum agrees on.
+    public func waitUntilHealthy(_ index: Int? = nil) throws {
+        let asked = (index.map { [endpoints[$0]] } ?? endpoints).joined(separator: ",")
+        try again { try control("--endpoints", asked, "endpoint", "health") }
+    }
+
+    /// Repeats a command until it succeeds: members that have not been connected to each other for some seconds refuse
+    /// changes of the cluster, and for want of a leader everything.
+    private func again(_ command: () throws -> Void) throws {
         let deadline = Date(timeIntervalSinceNow: 30)
         while true {
-            do {
-                try control("endpoint", "health")
-                return
-            } catch {
+            do { return try command() } catch {
                 if Date() > deadline { throw error }
                 usleep(100_000)
             }

@@ -26,6 +26,8 @@ public final class Fleet {
         let clock: JumpingClock?
         /// What its node is told besides.
         public var options: [String] = []
+        /// PEM files by which it shows itself; none: those that all have.
+        public var tls: (certificate: String, key: String)?
         public fileprivate(set) var process: Child?
         fileprivate(set) var launchedAt = ContinuousClock.now
         /// What its processes before the present one said of themselves.
@@ -51,7 +53,8 @@ public final class Fleet {
     /// Through which everybody talks; none where all is on loopback. First the nodes' hosts, then the members'.
     let network: Network?
     private let root: URL
-    private let authority: String
+    /// PEM file of the authority that vouches for the nodes; clients read it too.
+    public let authority: String
     public let unit = UnitCode("MALL")!
     public private(set) var people: [Author] = []
 
@@ -69,10 +72,12 @@ public final class Fleet {
     ///   - network: a host for each validator and then one for each of the three members of the cluster.
     ///   - clocksJump: whether each node has a clock of its own.
     ///   - isSecured: whether the cluster knows one user for all nodes; else `make` makes its users.
+    ///   - certificates: a directory that the examples' make-certificates filled for 127.0.0.1, of which nodes and
+    ///     cluster have everything; none: each make their own.
     ///   - make: makes the directories of the validators, and answers them; none: `lianfen init --apart` does.
     public init(
         validators: Int = 4, in root: URL, network: Network? = nil, clocksJump: Bool = false, isSecured: Bool = true,
-        make: (Site) throws -> [String] = Fleet.initApart
+        certificates: URL? = nil, make: (Site) throws -> [String] = Fleet.initApart
     ) throws {
         self.root = root
         self.network = network
@@ -84,9 +89,20 @@ public final class Fleet {
         // From yesterday on where clocks may go back.
         let yesterday = try clocksJump ? JumpingClock(at: root.appendingPathComponent("yesterday").path) : nil
         yesterday?.jump(toMilliseconds: -86_400_000)
-        try makeCertificates(in: tls, for: hosts.map(\.address), environment: yesterday?.environment ?? [:])
+        if let certificates {
+            let host = TestHost.loopback.address
+            for (name, source) in [
+                ("authority.pem", "authority.pem"), ("server.pem", "\(host).pem"), ("server.key", "\(host).key"),
+            ] {
+                try FileManager.default.copyItem(
+                    at: certificates.appendingPathComponent(source), to: tls.appendingPathComponent(name))
+            }
+        } else {
+            try makeCertificates(in: tls, for: hosts.map(\.address), environment: yesterday?.environment ?? [:])
+        }
         authority = tls.appendingPathComponent("authority.pem").path
-        cluster = try EtcdCluster(in: etcd, secured: isSecured, hosts: Array(hosts.dropFirst(validators)))
+        cluster = try EtcdCluster(
+            in: etcd, secured: isSecured, hosts: Array(hosts.dropFirst(validators)), certificates: certificates)
         let urls = try EtcdCluster.freePorts(validators).enumerated().map { index, port in
             "https://\((hosts.isEmpty ? TestHost.loopback : hosts[index]).address):\(port)"
         }
@@ -211,8 +227,8 @@ public final class Fleet {
             [
                 "node", "--dir", machine.directory, "--listen", String(machine.url.dropFirst("https://".count)),
                 "--json", "--log-level", "error", "--drain", "0", "--tls-certificate",
-                tls.appendingPathComponent("server.pem").path, "--tls-key",
-                tls.appendingPathComponent("server.key").path,
+                machine.tls?.certificate ?? tls.appendingPathComponent("server.pem").path, "--tls-key",
+                machine.tls?.key ?? tls.appendingPathComponent("server.key").path,
             ] + machine.options, through: machine.host.wrapper + (machine.clock?.wrapper ?? []))
     }
 
