@@ -167,7 +167,8 @@ final class OrganisationNode {
         { [log, peers] in NetworkStanding(ordering: log?.condition, peers: peers.standings) }
     }
 
-    /// Reads the setup again and takes on its peers, and its user and password of etcd; the rest of it holds from the next start on.
+    /// Reads the setup again and takes on its peers, and its user and password of etcd; the rest of it holds from the
+    /// next start on.
     /// - Returns: the observers that it names.
     /// - Throws: where it is wrong; nothing is changed then.
     func reload(_ directory: ChainDirectory) throws -> [PublicKey] {

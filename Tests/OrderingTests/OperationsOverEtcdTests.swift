@@ -5,7 +5,7 @@ import ServerKit
 import TestSupport
 import Testing
 
-extension EtcdTests {
+extension RunningTests {
     /// What operators do to a consortium that runs, by the commands of docs/operations.md, under load: no transfer
     /// fails, and the chain never stands for long.
     @Suite struct OperationsOverEtcdTests {
