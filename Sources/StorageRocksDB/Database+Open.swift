@@ -38,9 +38,11 @@ extension Database {
         let lock = try DirectoryLock(directory)
         try Room.require(Room.openBytes, in: directory)
         let present = try familyNames(directory)
+        // Before the open, which brings what stands in a log to where it belongs, as far as it is known.
+        let hadRows = try holdsRows(directory)
         let database = try open(directory, .readWrite, present, lock: lock)
         return try database.closedOnError { (database) throws(StorageError) in
-            try database.checkFormat()
+            try database.checkFormat(hadRows: hadRows)
             let unknown = present.filter { $0 != "default" && Column(rawValue: $0) == nil }
             if !unknown.isEmpty {
                 throw StorageError(
@@ -72,7 +74,10 @@ extension Database {
                 let known = try familyNames(directory).filter { $0 == "default" || Column(rawValue: $0) != nil }
                 let database = try open(directory, .readOnly, known, lock: nil)
                 if try files(in: directory).filter(isLog) == before.filter(isLog) {
-                    return try database.closedOnError { (database) throws(StorageError) in try database.checkFormat() }
+                    let hasRows = try holdsRows(directory)
+                    return try database.closedOnError { (database) throws(StorageError) in
+                        try database.checkFormat(hadRows: hasRows)
+                    }
                 }
                 database.close()
             } catch {
@@ -119,8 +124,10 @@ extension Database {
         return (0..<count).map { unsafe String(cString: list![$0]!) }
     }
 
-    private func checkFormat() throws(StorageError) {
+    private func checkFormat(hadRows: Bool) throws(StorageError) {
         guard let bytes = try get(.meta, Self.formatKey) else {
+            // It is the first row that is ever written.
+            if hadRows { throw .damaged("it holds rows and not the one that says in which format", directory) }
             throw StorageError(
                 .notFound, "its creation was interrupted, and it holds no chain; remove it and create it again",
                 place: directory)
@@ -166,9 +173,19 @@ extension Database {
 
     private static func isLog(_ file: String) -> Bool { file.hasSuffix(".log") }
 
+    /// Whether more was ever written than the row of the format.
+    private static func holdsRows(_ directory: String) throws(StorageError) -> Bool {
+        try bytes(directory) { isLog($0) || $0.hasSuffix(".sst") } > creationBytesMax
+    }
+
+    /// Beyond what files of rows have while a directory is made and nothing stands in it yet.
+    private static let creationBytesMax = 4096
+
     /// Size of RocksDB's logs, together.
-    static func logBytes(_ directory: String) throws(StorageError) -> Int {
-        try files(in: directory).filter(isLog).reduce(0) { sum, file in
+    static func logBytes(_ directory: String) throws(StorageError) -> Int { try bytes(directory, isLog) }
+
+    private static func bytes(_ directory: String, _ isMeant: (String) -> Bool) throws(StorageError) -> Int {
+        try files(in: directory).filter(isMeant).reduce(0) { sum, file in
             var status = stat()
             return unsafe stat("\(directory)/\(file)", &status) == 0 ? sum + Int(status.st_size) : sum
         }
