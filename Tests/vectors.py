@@ -174,6 +174,7 @@ DECISIONS = {
     "exit": u32,
     "quota": lambda v: u32(v["organisation"]) + u64(v["quota"]),
     "rules": u32,
+    "keys": application,
 }
 
 

@@ -757,7 +757,7 @@ const TotalLine = struct({ key: NaturalKey, total: U64 });
 const totals = struct({ unit: UnitCode, lines: list(TotalLine, 1, LINES_MAX), all: Bool.or(false) });
 const reference = textBytes(0, 48);
 
-/** A member to be, signed by its voting key where it has one, its issuing and its governing key. */
+/** A member to be, or the keys that one would have from now on, signed by its voting key where it has one, its issuing and its governing key. */
 export const Application = struct(
   {
     organisation: struct({
@@ -775,7 +775,7 @@ export const Application = struct(
 /** What the members decide together. */
 export const Decision = union({
   admit: Application, suspend: U32, release: U32, exit: U32, quota: struct({ organisation: U32, quota: U64 }),
-  rules: U32,
+  rules: U32, keys: Application,
 });
 
 /** Two votes of one validator that contradict each other; what they have in common is said once. */

@@ -78,7 +78,10 @@ import Ledger
         guard let position = try? decoder.u64(), let previous: Digest = try? decoder.value() else { return }
         let message = Domain.entrySignature.prefix + Digest.zero.bytes + SHA256.hash(.entry, content).bytes
         let raw = content + key.sign(message).canonicalBytes
-        guard let entry = try? Entry(raw: raw, position: position, previous: previous, genesis: .zero, set: set)
+        let rules = Genesis.rulesVersionsKnown.upperBound
+        guard
+            let entry = try? Entry(
+                raw: raw, position: position, previous: previous, genesis: .zero, set: set, rules: rules)
         else { return }
         precondition(entry.signed(genesis: .zero, key: key) == raw, "another form of the same entry")
     }

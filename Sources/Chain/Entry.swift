@@ -58,6 +58,7 @@ public struct Entry: Sendable {
     /// Why bytes at a position make an empty block.
     public enum Fault: String, Error, Sendable, CaseIterable {
         case tooLarge = "the entry is larger than 1 MiB"
+        /// Or it holds what the rules at its height do not have.
         case malformed = "the entry does not decode"
         case position = "the entry names another position"
         case previous = "the entry names another previous entry"
@@ -68,8 +69,9 @@ public struct Entry: Sendable {
     }
 
     /// Reads raw bytes at a position and checks all that can be checked without their certificate's header.
+    /// - Parameter rules: the version of the rules at that height: what it does not have does not decode.
     public init(
-        raw: [UInt8], position: UInt64, previous: Digest, genesis: Digest, set: ValidatorSet
+        raw: [UInt8], position: UInt64, previous: Digest, genesis: Digest, set: ValidatorSet, rules: UInt32
     ) throws(Fault) {
         guard raw.count <= Self.bytesMax else { throw .tooLarge }
         var decoder = Decoder(raw)
@@ -94,6 +96,7 @@ public struct Entry: Sendable {
         } catch {
             throw .malformed
         }
+        guard transactions.allSatisfy({ $0.rulesNeeded <= rules }) else { throw .malformed }
         guard self.position == position else { throw .position }
         guard self.previous == previous else { throw .previous }
         guard let validator = set[proposer] else { throw .proposer }

@@ -135,8 +135,15 @@ public struct EpochChange: Sendable, Equatable {
         _ statement: EpochStatement, _ genesis: Digest, _ sets: [ValidatorSet]
     ) throws(Refusal) {
         let id = statement.validator
-        guard let key = sets.lazy.compactMap({ $0[id]?.key }).first else { throw .validatorUnknown(id) }
-        guard statement.verifies(genesis: genesis, key: key) else { throw .signatureInvalid(id) }
+        // Mostly one; two where its key is exchanged among the heights in question. It speaks by one of them.
+        var keys: [PublicKey] = []
+        for set in sets {
+            if let key = set[id]?.key, !keys.contains(key) { keys.append(key) }
+        }
+        guard !keys.isEmpty else { throw .validatorUnknown(id) }
+        guard let key = keys.first(where: { statement.verifies(genesis: genesis, key: $0) }) else {
+            throw .signatureInvalid(id)
+        }
         for (index, entry) in statement.entries.enumerated() {
             guard let vote = entry.vote else { continue }
             let position = statement.certified + 1 + UInt64(index)

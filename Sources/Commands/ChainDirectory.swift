@@ -12,7 +12,7 @@ import Wallet
 
 /// Where everything of a chain lies that runs from one directory:
 /// `genesis`, `nodes/N/db` and `nodes/N/voting.key` for each validator, `keys/N-issuing.key` and `keys/N-governing.key`
-/// for each organisation, `wallets/NAME.wallet`, `people.sqlite`.
+/// for each organisation (and beside each key what ``KeyPlace`` says), `wallets/NAME.wallet`, `people.sqlite`.
 struct ChainDirectory {
     let path: String
     let genesis: Genesis
@@ -80,18 +80,11 @@ struct ChainDirectory {
         var opened: [Consortium.Member] = []
         do {
             for id in members {
-                let file = Self.votingKeyPath(path, id)
-                let key = try Self.readKey(file, passphrase)
-                guard genesis.validators.contains(where: { $0.id == id && $0.key == key.publicKey }) else {
-                    throw CommandError(
-                        code: "key-foreign", field: file,
-                        reason:
-                            "this is not the voting key that the genesis has for \(id); nothing it signs would count")
-                }
-                opened.append(
-                    Consortium.Member(
-                        organisation: id, votingKey: key,
-                        store: try RocksDBStore(directory: Self.storePath(path, id), mode: .readWrite)))
+                let keys = VotingKeyFiles(path, id, passphrase)
+                let secrets = try keys.place.keys(passphrase)
+                let store = try RocksDBStore(directory: Self.storePath(path, id), mode: .readWrite)
+                opened.append(Consortium.Member(organisation: id, votingKeys: secrets, store: store, keys: keys))
+                try checkKeys(secrets.map(\.publicKey), of: id, BlockStore(store), file: keys.place.file)
             }
             guard !opened.isEmpty else {
                 throw CommandError(
@@ -101,10 +94,25 @@ struct ChainDirectory {
             try checkQuorum(opened.count)
             for member in opened { try checkClock(BlockStore(member.store)) }
             return try Consortium(
-                genesis: genesis, members: opened, certified: certified, crashPoint: CrashHook.fromEnvironment())
+                genesis: genesis, members: opened, certified: certified, rulesKnown: RulesKnown.fromEnvironment(),
+                crashPoint: CrashHook.fromEnvironment())
         } catch {
             for member in opened { member.store.close() }
             throw error
+        }
+    }
+
+    /// Refuses keys of which none is, or was when the tables were written, the voting key of the organisation.
+    private func checkKeys(
+        _ keys: [PublicKey], of id: OrganisationID, _ blocks: BlockStore, file: String
+    ) throws {
+        let listed =
+            try blocks.genesis() == nil
+            ? genesis.validators.first { $0.id == id }?.key : try blocks.organisation(id)?.votingKey
+        guard let listed, keys.contains(listed) else {
+            throw CommandError(
+                code: "key-foreign", field: file,
+                reason: "this is not the voting key that the chain has for \(id); nothing it signs would count")
         }
     }
 
@@ -196,11 +204,14 @@ struct ChainDirectory {
         }
     }
 
-    static func readKey(_ file: String, _ passphrase: Passphrase) throws -> SecretKey {
-        let keyFile: KeyFile
-        do { keyFile = try KeyFile(canonicalBytes: try Files.read(file)) } catch let error as DecodingError {
+    static func keyFile(_ file: String) throws -> KeyFile {
+        do { return try KeyFile(canonicalBytes: try Files.read(file)) } catch let error as DecodingError {
             throw CommandError(code: "key-invalid", field: file, reason: "the file is not a key: \(error)")
         }
+    }
+
+    static func readKey(_ file: String, _ passphrase: Passphrase) throws -> SecretKey {
+        let keyFile = try keyFile(file)
         do {
             return try keyFile.open(passphrase: keyFile.isSealed ? try passphrase.bytes() : nil)
         } catch let error as KeyFileError {

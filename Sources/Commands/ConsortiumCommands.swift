@@ -5,6 +5,7 @@ import Crypto
 import JSON
 import Ledger
 import Node
+import Peers
 import Storage
 import Terminal
 import Wallet
@@ -16,9 +17,10 @@ enum ConsortiumCommands {
         "consortium", "apply, propose, approve; who belongs and what is open",
         details: """
             Admission takes every active organisation; suspension, release, exit, quotas and the version of the rules \
-            take a quorum of them. A proposal lapses after seven days. Who is admitted with a voting key votes from \
-            the second height after the decision on, so its node should follow the chain before.
-            """, subcommands: [members, proposals, apply, propose, approve])
+            take a quorum of them; its own keys an organisation exchanges alone. A proposal lapses after seven days. \
+            Who is admitted with a voting key votes from the second height after the decision on, so its node should \
+            follow the chain before.
+            """, subcommands: [members, proposals, apply, propose, approve, RekeyCommand.command])
 
     private static let chain: [Option] =
         [.path("dir", placeholder: "DIR", .required, help: "the chain's directory"), Passphrase.option]
@@ -67,6 +69,7 @@ enum ConsortiumCommands {
         case .exit(let id): "let \(id) leave"
         case .quota(let id, let quota): "let \(id) have \(quota) outstanding of each unit"
         case .rules(let version): "rules of version \(version)"
+        case .keys(let application): "let \(application.terms.id) have other keys"
         }
     }
 
@@ -127,9 +130,13 @@ enum ConsortiumCommands {
             .string(
                 "quota", placeholder: "N=POINTS", help: "what organisation N may have outstanding of each unit"),
             .integer("rules", in: 1...Int(UInt32.max), help: "the version of the rules, two heights later"),
+            .path(
+                "keys", placeholder: "FILE",
+                help: "the keys that an organisation shall have, as it wrote them (rekey --application)"),
         ]
     ) { parsed, console in
         let decision = try decision(parsed)
+        if case .rules(let version) = decision { try checkKnown(version, parsed, console) }
         return try decide(parsed, console) { .propose(decision, by: $0) }
     }
 
@@ -172,16 +179,53 @@ enum ConsortiumCommands {
         return .ok
     }
 
+    /// Refuses a version of the rules that this program does not know, and names the nodes that do not: they would halt
+    /// at its first height.
+    private static func checkKnown(_ version: UInt32, _ parsed: Parsed, _ console: Console) throws {
+        let known = try RulesKnown.fromEnvironment()
+        guard known.contains(version) else {
+            throw CommandError(
+                code: "rules-unknown", field: "--rules",
+                reason: "this program knows the rules up to version \(known.upperBound), and a node of it would halt "
+                    + "at the first height of version \(version); install a release that knows it")
+        }
+        let directory = try NodeOption.directory(parsed)
+        var clients: [(name: String, client: NodeClient)] = []
+        if let url = parsed.text("node"), let node = try NodeOption(parsed) {
+            clients.append(("the node at \(url)", try node.client(directory)))
+        }
+        if NodeSetup.exists(in: directory.path) {
+            for peer in try NodeSetup(directory).peers {
+                let client = try NodeClient(
+                    peer.url, pin: .genesis(directory.genesis), authorities: peer.authorities)
+                clients.append(("the node of \(peer.organisation) at \(peer.url)", client))
+            }
+        }
+        for (name, client) in clients {
+            defer { client.stop() }
+            do throws(NodeClientError) {
+                let newest = try client.rulesKnown().upperBound
+                if newest < version {
+                    console.note(
+                        "\(name) knows the rules up to version \(newest): it halts where version \(version) begins, "
+                            + "and goes on once its program is replaced.")
+                }
+            } catch { console.note("\(name) does not say which rules it knows: \(error.sentence)") }
+        }
+    }
+
     private static func decision(_ parsed: Parsed) throws -> Decision {
-        let kinds = ["admit", "suspend", "release", "exit", "quota", "rules"].filter { parsed.has($0) }
+        let kinds = ["admit", "suspend", "release", "exit", "quota", "rules", "keys"].filter { parsed.has($0) }
         guard kinds.count == 1 else {
             throw CommandError(
                 code: "either", field: kinds.last.map { "--\($0)" },
-                reason: "propose one decision: --admit, --suspend, --release, --exit, --quota or --rules", exit: .usage)
+                reason: "propose one decision: --admit, --suspend, --release, --exit, --quota, --rules or --keys",
+                exit: .usage)
         }
         func organisation() -> OrganisationID { OrganisationID(UInt32(parsed.requiredNumber(kinds[0]))) }
         switch kinds[0] {
         case "admit": return .admit(try Applicant.read(parsed.requiredText("admit")))
+        case "keys": return .keys(try Applicant.read(parsed.requiredText("keys")))
         case "suspend": return .suspend(organisation())
         case "release": return .release(organisation())
         case "exit": return .exit(organisation())
@@ -218,8 +262,7 @@ struct Applicant {
             let application = Application(
                 signing: keys.terms(id, name: name, quota: quota), genesis: genesis.hash, keys: keys.all)
             try InitCommand.finish(making, id, genesis)
-            try Files.write(
-                Array((Form.application.write(application).text + "\n").utf8), to: making + Self.fileName, mode: 0o644)
+            try Self.write(application, to: making + Self.fileName)
             try machines?.write(id, in: genesis, to: making)
             return (directory.path + Self.fileName, application)
         }
@@ -227,6 +270,10 @@ struct Applicant {
 
     private static let fileName = "/application.json"
     private static let bytesMax = 65_536
+
+    static func write(_ application: Application, to file: String) throws {
+        try Files.write(Array((Form.application.write(application).text + "\n").utf8), to: file, mode: 0o644)
+    }
 
     static func read(_ file: String) throws -> Application {
         let bytes = try Files.read(file, max: bytesMax)

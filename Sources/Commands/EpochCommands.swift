@@ -261,13 +261,15 @@ struct EpochPlace {
     ///   there.
     fileprivate func withNode<R>(adopting: Bool = false, _ body: (NodeCore, BlockStore) throws -> R) throws -> R {
         let id = try NodeSetup(directory).file.organisation
-        let key = try ChainDirectory.readKey(ChainDirectory.votingKeyPath(directory.path, id), directory.passphrase)
+        let keys = try KeyPlace(ChainDirectory.votingKeyPath(directory.path, id)).keys(directory.passphrase)
         let store = try RocksDBStore(directory: ChainDirectory.storePath(directory.path, id), mode: .readWrite)
         defer { store.close() }
         if adopting, let start { try BlockStore(store).adopt(start) }
+        var configuration = NodeCore.Configuration(validator: id, votingKeys: keys)
+        configuration.rulesKnown = try RulesKnown.fromEnvironment()
         let (core, _) = try NodeCore.open(
             store: store, genesis: directory.genesis,
-            configuration: NodeCore.Configuration(validator: id, votingKey: key), epoch: epoch,
+            configuration: configuration, epoch: epoch,
             begunBy: change, logHead: .max, now: wallClockMilliseconds())
         return try body(core, BlockStore(store))
     }

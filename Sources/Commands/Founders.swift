@@ -72,11 +72,12 @@ struct Founders {
     private static let ownKey = "no two organisations share a key: one of the two makes its request anew"
 
     private static func checkTerms(_ entry: Entry, _ first: Entry) throws {
-        guard entry.request.terms.rulesVersion == Genesis.rulesVersionKnown else {
+        let known = try RulesKnown.fromEnvironment()
+        guard known.contains(entry.request.terms.rulesVersion) else {
             throw CommandError.founding(
                 entry.file, "$.terms.rulesVersion",
-                "is \(entry.request.terms.rulesVersion); this program knows the rules of version "
-                    + "\(Genesis.rulesVersionKnown): found with the same version of it")
+                "is \(entry.request.terms.rulesVersion); this program knows the rules up to version "
+                    + "\(known.upperBound): found with the same version of it")
         }
         let form = Form<FoundingTerms>.foundingTerms
         let difference = form.write(entry.request.terms).difference(from: form.write(first.request.terms))

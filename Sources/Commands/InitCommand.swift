@@ -138,8 +138,8 @@ enum InitCommand {
                     id, name: Int(number) <= names.count ? names[Int(number) - 1] : "商城 Mall \(number)", quota: quota)
             }
             let genesis = Genesis(
-                chain: chain, time: wallClockMilliseconds(), orderingEpoch: randomBytes(16), parameters: parameters,
-                organisations: organisations)
+                chain: chain, time: wallClockMilliseconds(), rulesVersion: try RulesKnown.fromEnvironment().upperBound,
+                orderingEpoch: randomBytes(16), parameters: parameters, organisations: organisations)
             for organisation in organisations {
                 try finish(home(organisation.id), organisation.id, genesis)
                 try machines?.write(organisation.id, in: genesis, to: home(organisation.id))

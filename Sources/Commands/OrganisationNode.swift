@@ -40,15 +40,26 @@ final class OrganisationNode {
     ) throws -> OrganisationNode? {
         let setup = try NodeSetup(directory)
         let id = setup.file.organisation
-        let key = try ChainDirectory.readKey(ChainDirectory.votingKeyPath(directory.path, id), directory.passphrase)
+        var files = VotingKeyFiles(directory.path, id, directory.passphrase)
+        let keys = try files.place.keys(directory.passphrase)
         let place = ChainDirectory.storePath(directory.path, id)
         let disk = try RocksDBStore(directory: place, mode: Files.exists(place) ? .readWrite : .create)
         let blocks = BlockStore(WriteBehindStore(disk))
         let peers = Peers(
-            genesis: directory.genesis, organisation: id, key: key, clock: { wallClockMilliseconds() },
+            genesis: directory.genesis, organisation: id, keys: keys, clock: { wallClockMilliseconds() },
             report: { report in
                 console.note(report.failure.map { "Peer: \($0)" } ?? "Peer: \(report.organisation) answers again.")
             })
+        files.found = { peers.add($0) }
+        let told = Locked("")
+        files.report = { sentence in
+            // A key that is missing is looked for every second.
+            let isNew = told.withLock { last in
+                defer { last = sentence }
+                return last != sentence
+            }
+            if isNew { console.note(sentence) }
+        }
         var log: EtcdLog?
         do {
             try directory.checkClock(blocks)
@@ -72,7 +83,7 @@ final class OrganisationNode {
             // Once it is certain that the ring is the one that the statements started.
             if let start = place.start { try blocks.adopt(start) }
             return try OrganisationNode(
-                setup, directory, key, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
+                setup, directory, keys, files, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
                 begunBy: place.change, head, console, certified)
         } catch {
             peers.stop()
@@ -83,25 +94,28 @@ final class OrganisationNode {
     }
 
     private init(
-        _ setup: NodeSetup, _ directory: ChainDirectory, _ key: SecretKey, _ blocks: BlockStore, _ peers: Peers,
-        _ log: EtcdLog?, ordering: any Ordering, begunBy change: EpochChange?, _ head: UInt64,
-        _ console: Console, _ certified: @escaping @Sendable (CertifiedBlock) -> Void
+        _ setup: NodeSetup, _ directory: ChainDirectory, _ keys: [SecretKey], _ files: VotingKeyFiles,
+        _ blocks: BlockStore, _ peers: Peers, _ log: EtcdLog?, ordering: any Ordering, begunBy change: EpochChange?,
+        _ head: UInt64, _ console: Console, _ certified: @escaping @Sendable (CertifiedBlock) -> Void
     ) throws {
         organisation = setup.file.organisation
         observers = setup.file.observers
         certificates = setup.certificates
         self.peers = peers
         self.log = log
-        var configuration = NodeCore.Configuration(validator: organisation, votingKey: key)
+        var configuration = NodeCore.Configuration(validator: organisation, votingKeys: keys)
+        configuration.rulesKnown = try RulesKnown.fromEnvironment()
         configuration.stepMilliseconds = Self.stepMilliseconds
         let (core, effects) = try NodeCore.open(
             store: blocks.store, genesis: directory.genesis, configuration: configuration, epoch: ordering.epoch,
             begunBy: change, logHead: head, now: wallClockMilliseconds())
         // One that waits for a new epoch still serves what it has.
-        if let reason = core.signingStopped, try blocks.sealedEpoch() <= ordering.epoch.number {
+        // Neither does one that is behind: at the heights that it lacks its key may have come in the place of another.
+        if let reason = core.silence, try blocks.sealedEpoch() <= ordering.epoch.number, head <= core.executed {
             throw CommandError(
-                code: "key-foreign", field: ChainDirectory.votingKeyPath(directory.path, organisation),
-                reason: "\(reason); nothing it signs would count")
+                code: "key-foreign", field: files.place.file,
+                reason: "\(reason); nothing it signs would count. A key that takes another's place lies beside it as "
+                    + "\(files.place.next)")
         }
         signatures = SignaturePool(genesis: directory.genesisHash)
         let halts = Halts()
@@ -115,6 +129,7 @@ final class OrganisationNode {
         surroundings.fetch = { peers.certificate(above: $0) }
         surroundings.finals = { peers.finals(above: $0) }
         surroundings.difference = { peers.difference($0) }
+        surroundings.keys = files
         surroundings.halted = { halts.note($0) }
         surroundings.crashPoint = try CrashHook.fromEnvironment()
         surroundings.certified = { block in

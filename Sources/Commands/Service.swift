@@ -146,6 +146,7 @@ final class Service {
             certificates: [parsed.text("tls-certificate")].compactMap(\.self) + certificates, backs: backs)
         configuration.host = { watch.report }
         configuration.program = LianfenTool.version
+        configuration.rulesKnown = try RulesKnown.fromEnvironment()
         gateway = try Gateway(
             genesis: directory.genesis, node: node, configuration: configuration, log: log,
             site: Site.files)

@@ -30,6 +30,8 @@ public final class Gateway: Sendable {
         /// The snapshots that are handed out; none: no snapshot is.
         public var snapshots: SnapshotShelf?
         public var clock: @Sendable () -> UInt64 = { wallClockMilliseconds() }
+        /// The versions of the rules that the node executes.
+        public var rulesKnown = Genesis.rulesVersionsKnown
         /// What the node knows of the others, where it has others.
         public var network: @Sendable () -> NetworkStanding? = { nil }
         /// How the machine under the node is. Called for each transaction that comes: it must not block.
@@ -151,7 +153,8 @@ public final class Gateway: Sendable {
     public var metricsText: String {
         metrics.text(
             chain.node.status, isOverdue: chain.node.status.isOverdue(now: configuration.clock()),
-            age: chain.ageMilliseconds, underWay: submissions.underWayCount, configuration.network(),
+            age: chain.ageMilliseconds, underWay: submissions.underWayCount,
+            rulesKnown: configuration.rulesKnown.upperBound, configuration.network(),
             server.withLock { $0 }?.statistics) + Metrics.text(configuration.host())
     }
 }

@@ -40,8 +40,8 @@ final class Metrics: Sendable {
     func note(result: String) { counts.withLock { $0.transactions[result, default: 0] += 1 } }
 
     func text(
-        _ status: NodeCore.Status, isOverdue: Bool, age: UInt64, underWay: Int, _ network: NetworkStanding?,
-        _ server: HTTPServer.Statistics?
+        _ status: NodeCore.Status, isOverdue: Bool, age: UInt64, underWay: Int, rulesKnown: UInt32,
+        _ network: NetworkStanding?, _ server: HTTPServer.Statistics?
     ) -> String {
         let counts = counts.withLock { $0 }
         var out = ""
@@ -64,6 +64,8 @@ final class Metrics: Sendable {
         one("lianfen_head_age_milliseconds", "gauge", "Age of the newest certified block by its time.", age)
         one("lianfen_pool_transactions", "gauge", "Transactions that wait or are under way.", status.pooled)
         one("lianfen_submissions_under_way", "gauge", "Transactions that this gateway waits for.", underWay)
+        one("lianfen_rules_version", "gauge", "Version of the rules of the next height.", status.rulesVersion)
+        one("lianfen_rules_known", "gauge", "Newest version of the rules that the program knows.", rulesKnown)
         one("lianfen_halted", "gauge", "1 where the node has stopped.", status.halted == nil ? 0 : 1)
         help("lianfen_transactions_total", "counter", "Transactions answered for, by result.")
         for (result, count) in counts.transactions.sorted(by: { $0.key < $1.key }) {

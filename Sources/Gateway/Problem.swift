@@ -122,6 +122,9 @@ extension Problem.Kind {
         isRetryable: true)
     static let notReady = Self(
         "not-ready", 503, "The node is moving on or starting up. Try again.", "节点正在推进或启动，请重试。", isRetryable: true)
+    static let rulesTooOld = Self(
+        "rules-too-old", 409, "This takes a later version of the rules than holds on this chain. Decide on that first.",
+        "本链现行规则版本尚不支持此操作，请先由联盟成员议决新版规则。")
     static let internalFailure = Self(
         "internal", 500, "Something went wrong on this node; its log says more under the request's id.", "节点内部错误。",
         isRetryable: true)
@@ -134,8 +137,7 @@ extension Problem.Kind {
         accrualNotFound, reservationNotFound, organisationNotFound, proposalNotFound, tokenMissing, tokenInvalid,
         tokenExpired, keyRevoked, challengeInvalid, notYours, idempotencyKeyReused,
         idempotencyInFlight, tooManyRequests, senderBusy, poolFull, diskNearlyFull, nodeHalted, nodeFollows, nodeStale,
-        notReady,
-        internalFailure,
+        notReady, rulesTooOld, internalFailure,
     ]
 
     /// The ledger's refusals: 409, but for a signature that does not match, which is 401.
@@ -154,6 +156,7 @@ extension Problem.Kind {
         case .halted: nodeHalted
         case .follower: nodeFollows
         case .notHere, .delayed: notReady
+        case .rulesVersion: rulesTooOld
         }
     }
 

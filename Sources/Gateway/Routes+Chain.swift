@@ -27,10 +27,19 @@ extension Gateway {
                 Stamped(
                     ChainHead(
                         chain: genesis.chain, genesis: call.chain.genesisHash,
-                        validator: call.gateway.configuration.validator, rulesVersion: genesis.rulesVersion,
+                        validator: call.gateway.configuration.validator, rulesVersion: status.rulesVersion,
                         time: status.time, executed: status.executed, certified: status.certified,
                         validators: UInt32(call.chain.set.count), quorum: UInt32(call.chain.set.quorum)),
                     Stamp(height: status.committed, stateRoot: status.stateRoot)))
+        },
+        Route(
+            .get, "/v1/software", "getSoftware", "chain",
+            "What the program of this node knows. A program from before this path knows version 1 of the rules alone.",
+            answers: [.ok(Form<Software>.software.stamped("software"))]
+        ) { call in
+            call.answer(
+                Form.software.stamped("software"),
+                Stamped(Software(rules: call.gateway.configuration.rulesKnown), call.chain.stamp))
         },
         Route(
             .get, "/v1/genesis", "getGenesis", "chain",

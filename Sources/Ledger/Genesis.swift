@@ -19,11 +19,11 @@ public struct Genesis: Sendable, Equatable {
     public static let validatorsMax = 100
     /// End of the year 9999. Past it a clock is wrong; and far below the integer's end no sum of times can overflow.
     public static let timeMax: UInt64 = 253_402_300_799_999
-    /// The version of the rules that this program executes.
-    public static let rulesVersionKnown: UInt32 = 1
+    /// The versions of the rules that this program executes. A new chain begins with the newest.
+    public static let rulesVersionsKnown: ClosedRange<UInt32> = 1...2
 
     public init(
-        chain: String, time: UInt64, rulesVersion: UInt32 = rulesVersionKnown, orderingEpoch: [UInt8],
+        chain: String, time: UInt64, rulesVersion: UInt32 = rulesVersionsKnown.upperBound, orderingEpoch: [UInt8],
         parameters: Parameters = Parameters(), organisations: [GenesisOrganisation]
     ) {
         self.chain = chain

@@ -16,10 +16,15 @@ public enum Decision: Sendable, Equatable {
     case quota(OrganisationID, UInt64)
     /// The version of the rules, from two heights later on. Takes a quorum.
     case rules(version: UInt32)
+    /// An organisation's voting, issuing and governing keys become those of the application; all else in that has to be
+    /// as it is. Proposed by the organisation itself it needs nobody else; by another it takes a quorum, which is the
+    /// way back for one that has lost its governing key. The issuing and the governing key hold from that transaction
+    /// on, the voting key from two heights later on. Since version 2 of the rules.
+    case keys(Application)
 
     /// The stable name of the kind.
     public var kind: String { Self.kinds[variant] }
-    public static let kinds = ["admit", "suspend", "release", "exit", "quota", "rules"]
+    public static let kinds = ["admit", "suspend", "release", "exit", "quota", "rules", "keys"]
 
     private var variant: Int {
         switch self {
@@ -29,13 +34,14 @@ public enum Decision: Sendable, Equatable {
         case .exit: 3
         case .quota: 4
         case .rules: 5
+        case .keys: 6
         }
     }
 
     /// The organisation that it is about, where it is about one.
     public var subject: OrganisationID? {
         switch self {
-        case .admit(let application): application.terms.id
+        case .admit(let application), .keys(let application): application.terms.id
         case .suspend(let id), .release(let id), .exit(let id), .quota(let id, _): id
         case .rules: nil
         }
@@ -46,7 +52,7 @@ extension Decision: Canonical {
     public func encode(to encoder: inout Encoder) {
         encoder.variant(variant)
         switch self {
-        case .admit(let application): encoder.value(application)
+        case .admit(let application), .keys(let application): encoder.value(application)
         case .suspend(let id), .release(let id), .exit(let id): encoder.value(id)
         case .quota(let id, let quota):
             encoder.value(id)
@@ -62,13 +68,14 @@ extension Decision: Canonical {
         case 2: self = .release(try decoder.value())
         case 3: self = .exit(try decoder.value())
         case 4: self = .quota(try decoder.value(), try decoder.u64())
-        default: self = .rules(version: try decoder.u32())
+        case 5: self = .rules(version: try decoder.u32())
+        default: self = .keys(try decoder.value())
         }
     }
 }
 
-/// Who would become a member, in its own words: signed by each of its keys, so that nobody is admitted under a key that
-/// nobody has, or that is another's.
+/// Who would become a member, or which keys a member would have from now on, in its own words: signed by each of these
+/// keys, so that nobody is taken in under a key that nobody has, or that is another's.
 public struct Application: Sendable, Equatable {
     public let terms: GenesisOrganisation
     /// By the voting key where there is one, the issuing key, the governing key.

@@ -74,8 +74,12 @@ extension Ledger {
     private mutating func isCarried(_ proposal: Proposal) -> Bool {
         let active = roster.filter { isActive($0) }
         let approving = active.filter { proposal.approvals.contains($0) }.count
-        if case .admit = proposal.decision { return approving == active.count }
-        return approving >= Quorum.size(of: active.count)
+        switch proposal.decision {
+        case .admit: return approving == active.count
+        // Its own affair: it has proposed it with its present governing key.
+        case .keys(let application) where application.terms.id == proposal.proposer: return true
+        default: return approving >= Quorum.size(of: active.count)
+        }
     }
 
     private mutating func close(_ id: ProposalID, _ proposal: Proposal) {
@@ -110,14 +114,38 @@ extension Ledger {
             return state.organisations.get(id, loading) == nil ? .organisationUnknown : .done
         case .rules(let version):
             return version > rulesVersion(at: height + 2) ? .done : .rulesVersionOld
+        case .keys(let application): return judge(keys: application.terms)
         }
+    }
+
+    /// Whether an organisation may have these keys from now on. One that is suspended may: what it is suspended for may
+    /// have been done with a key that it has lost.
+    private mutating func judge(keys terms: GenesisOrganisation) -> ResultCode {
+        guard let row = state.organisations.get(terms.id, loading) else { return .organisationUnknown }
+        guard row.standing != .exited else { return .organisationInactive }
+        guard terms.name == row.name, terms.quota == row.quota, (terms.votingKey == nil) == (row.votingKey == nil)
+        else {
+            return .organisationFieldFixed
+        }
+        if let key = terms.votingKey, let old = row.votingKey, key != old {
+            guard !isTaken(key) else { return .keyTaken }
+            let number = state.votingKeys.get(old, loading)?.number ?? 0
+            return number + 1 < VotingKey.countMax ? .done : .keysTooMany
+        }
+        return terms.issuingKey == row.issuingKey && terms.governingKey == row.governingKey ? .keysUnchanged : .done
+    }
+
+    /// Whether some organisation votes by a key, or ever did.
+    private mutating func isTaken(_ key: PublicKey) -> Bool {
+        for id in roster where state.organisations.get(id, loading)?.votingKey == key { return true }
+        return state.votingKeys.get(key, loading) != nil
     }
 
     private mutating func judge(_ terms: GenesisOrganisation) -> ResultCode {
         guard state.organisations.get(terms.id, loading) == nil else { return .organisationTaken }
         guard roster.count < Genesis.organisationsMax else { return .organisationsTooMany }
         guard let key = terms.votingKey else { return .done }
-        for id in roster where state.organisations.get(id, loading)?.votingKey == key { return .keyTaken }
+        guard !isTaken(key) else { return .keyTaken }
         return voters.count < Genesis.validatorsMax ? .done : .validatorsTooMany
     }
 
@@ -133,8 +161,24 @@ extension Ledger {
         case .rules(let version):
             let rules = Rules(version: version, from: height + 2, before: rulesVersion(at: height + 1))
             state.rules.put(OnlyKey(), rules, loading)
+        case .keys(let application): exchange(application.terms)
         }
         votersMayChange = true
+    }
+
+    private mutating func exchange(_ terms: GenesisOrganisation) {
+        let old = state.organisations.get(terms.id, loading)!.votingKey
+        if let old, let new = terms.votingKey, new != old {
+            let number = state.votingKeys.get(old, loading)?.number ?? 0
+            let end = VotingKey.End(height: height + 2, time: time)
+            state.votingKeys.put(old, VotingKey(terms.id, number: number, end: end), loading)
+            state.votingKeys.put(new, VotingKey(terms.id, number: number + 1), loading)
+        }
+        state.organisations.modify(terms.id, loading) { row in
+            row!.votingKey = terms.votingKey
+            row!.issuingKey = terms.issuingKey
+            row!.governingKey = terms.governingKey
+        }
     }
 
     /// Checks: organisation, its key, exists. Where nobody would be left to vote, the offence is remembered and nobody
@@ -143,7 +187,7 @@ extension Ledger {
         guard let row = state.organisations.get(evidence.validator, loading) else {
             return .refused(.organisationUnknown)
         }
-        guard row.votingKey == evidence.key else { return .refused(.evidenceForeign) }
+        guard row.votingKey == evidence.key || wasVotedBy(evidence) else { return .refused(.evidenceForeign) }
         let offence = evidence.offence
         guard state.offences.get(offence, loading) == nil else { return .outcome(.exists) }
         state.offences.put(offence, Offence(evidence, in: context.transaction), loading)
@@ -152,5 +196,13 @@ extension Ledger {
             votersMayChange = true
         }
         return .outcome(.done)
+    }
+
+    /// Whether both votes are of a key that the validator had then, and that still answers for them.
+    private mutating func wasVotedBy(_ evidence: Evidence) -> Bool {
+        guard let key = state.votingKeys.get(evidence.key, loading), key.organisation == evidence.validator else {
+            return false
+        }
+        return key.answers(forHeight: evidence.first.height, at: time)
     }
 }

@@ -147,8 +147,8 @@ extension ResultCode: CustomStringConvertible {
             "There is or was an organisation of this number. Apply under another.",
             "该机构编号已被使用，请换用其他编号。"),
         row(
-            .keyTaken, "key-taken", "Another organisation votes by this key. Make a key of your own.",
-            "该投票密钥已属于其他机构，请另行生成。"),
+            .keyTaken, "key-taken", "An organisation votes or has voted by this key. Make a new one.",
+            "该投票密钥正由或曾由某机构使用，请另行生成。"),
         row(
             .organisationsTooMany, "organisations-too-many", "The chain has as many organisations as it may.",
             "联盟机构数量已达上限。"),
@@ -171,5 +171,13 @@ extension ResultCode: CustomStringConvertible {
         row(
             .evidenceForeign, "evidence-foreign", "The votes were not signed by that organisation's voting key.",
             "这些投票并非由该机构的投票密钥签署。"),
+        row(
+            .organisationFieldFixed, "organisation-field-fixed",
+            "With its keys an organisation changes neither name nor quota, nor whether it votes.",
+            "更换密钥时不得更改机构名称、额度或是否投票。"),
+        row(.keysUnchanged, "keys-unchanged", "The organisation has these keys already.", "该机构已在使用这些密钥。"),
+        row(
+            .keysTooMany, "keys-too-many", "The organisation has had as many voting keys as it may.",
+            "该机构更换投票密钥的次数已达上限。"),
     ]
 }

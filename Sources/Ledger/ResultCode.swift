@@ -104,4 +104,7 @@ public struct ResultCode: RawRepresentable, Hashable, Comparable, Sendable, Cano
     public static let proposalUnknown = ResultCode(rawValue: 118)
     public static let proposalsTooMany = ResultCode(rawValue: 119)
     public static let evidenceForeign = ResultCode(rawValue: 120)
+    public static let organisationFieldFixed = ResultCode(rawValue: 121)
+    public static let keysUnchanged = ResultCode(rawValue: 122)
+    public static let keysTooMany = ResultCode(rawValue: 123)
 }

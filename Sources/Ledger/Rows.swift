@@ -5,9 +5,10 @@ public import Crypto
 public struct Organisation: Sendable, Equatable, Canonical {
     public let id: OrganisationID
     public let name: String
-    public let votingKey: PublicKey?
-    public let issuingKey: PublicKey
-    public let governingKey: PublicKey
+    /// Votes two heights after it came.
+    public internal(set) var votingKey: PublicKey?
+    public internal(set) var issuingKey: PublicKey
+    public internal(set) var governingKey: PublicKey
     /// The most that may be outstanding of each of its units, in smallest parts.
     public internal(set) var quota: UInt64
     public internal(set) var standing: Standing

@@ -15,6 +15,7 @@ struct State: Sendable {
     var proposals = Rows<ProposalID, Proposal>(.proposals)
     var offences = Rows<Digest, Offence>(.offences)
     var rules = Rows<OnlyKey, Rules>(.rules)
+    var votingKeys = Rows<PublicKey, VotingKey>(.votingKeys)
     var keys = LogRows<Digest, AcceptedLine>(.keys)
     var settled = LogRows<Digest, AccrualTotals>(.settled)
 
@@ -34,6 +35,7 @@ struct State: Sendable {
         proposals.rollBack()
         offences.rollBack()
         rules.rollBack()
+        votingKeys.rollBack()
         keys.rollBack()
         settled.rollBack()
     }
@@ -50,6 +52,7 @@ struct State: Sendable {
         proposals.keep()
         offences.keep()
         rules.keep()
+        votingKeys.keep()
         keys.keep()
         settled.keep()
     }
@@ -59,7 +62,7 @@ struct State: Sendable {
         [
             accounts.drain(), accruals.drain(), clawbacks.drain(), holdings.drain(), holds.drain(), keys.drain(height),
             offences.drain(), organisations.drain(), parameters.drain(), programs.drain(), proposals.drain(), replays,
-            rules.drain(), settled.drain(height), units.drain(),
+            rules.drain(), settled.drain(height), units.drain(), votingKeys.drain(),
         ].filter { !$0.isEmpty }
     }
 
@@ -75,6 +78,7 @@ struct State: Sendable {
         proposals.trim(stored: height, max: max)
         offences.trim(stored: height, max: max)
         rules.trim(stored: height, max: max)
+        votingKeys.trim(stored: height, max: max)
         keys.trim(stored: height)
         settled.trim(stored: height)
     }

@@ -17,6 +17,7 @@ public enum Table: String, CaseIterable, Sendable {
     case proposals
     case rules
     case units
+    case votingKeys
     // Rows only ever added: an append-only tree with one leaf a height.
     case keys
     case replays
@@ -68,6 +69,7 @@ extension RowKey {
 
 extension AccountID: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
 extension Digest: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
+extension PublicKey: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
 extension ReplayKey: RowKey { func encodeKey(to encoder: inout Encoder) { encode(to: &encoder) } }
 extension OrganisationID: RowKey {
     func encodeKey(to encoder: inout Encoder) { encoder.u32(number.byteSwapped) }
@@ -122,6 +124,7 @@ extension Replay: TableRow {}
 extension Proposal: TableRow {}
 extension Offence: TableRow {}
 extension Rules: TableRow {}
+extension VotingKey: TableRow {}
 extension Holding: TableRow {
     func encodeLeafContent(to encoder: inout Encoder) { encoder.value(summary) }
 }

@@ -95,6 +95,7 @@ public struct Transaction: Sendable {
         let validUntil: UInt64
         let firstSigner: Signer
         let runsFirst: Bool
+        let rulesNeeded: UInt32
 
         init(body: TransactionBody, signatures: [Signature], bytes: [UInt8], bodyCount: Int) {
             self.body = body
@@ -106,6 +107,7 @@ public struct Transaction: Sendable {
             validUntil = body.validUntil
             firstSigner = body.signers[0]
             runsFirst = body.runsFirst
+            rulesNeeded = body.rulesNeeded
         }
     }
 
@@ -127,6 +129,8 @@ public struct Transaction: Sendable {
     public var firstSigner: Signer { content.firstSigner }
     /// The body's ``TransactionBody/runsFirst``.
     var runsFirst: Bool { content.runsFirst }
+    /// The first version of the rules that has all that it holds: below it, no entry may hold it.
+    public var rulesNeeded: UInt32 { content.rulesNeeded }
 
     public static let bytesMax = 960 * 1024
 
@@ -177,7 +181,8 @@ extension Operation {
     fileprivate func signaturesVerify(genesis: Digest) -> Bool {
         switch self {
         case .openByTicket(let line, let ticket): ticket.verifies(line, genesis: genesis)
-        case .propose(.admit(let application), _): application.verifies(genesis: genesis)
+        case .propose(.admit(let application), _), .propose(.keys(let application), _):
+            application.verifies(genesis: genesis)
         case .accuse(let evidence): evidence.verifies(genesis: genesis)
         default: true
         }

@@ -86,7 +86,8 @@ extension BlockStore {
         let receipts = try receipts(height) ?? []
         guard height > 0, !receipts.isEmpty, let raw = try block(height), let previous = try self.header(height - 1),
             let entry = try? Entry(
-                raw: raw, position: height, previous: previous.entry, genesis: genesis.hash, set: try set(at: height))
+                raw: raw, position: height, previous: previous.entry, genesis: genesis.hash, set: try set(at: height),
+                rules: header.rulesVersion)
         else { return BlockContents(header: header, transactions: [], receipts: [], byteCount: 0) }
         return BlockContents(
             header: header, transactions: entry.transactions, receipts: receipts, byteCount: raw.count)

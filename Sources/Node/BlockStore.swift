@@ -35,6 +35,7 @@ public struct BlockStore: Sendable {
         case .proposals: .proposals
         case .rules: .rules
         case .units: .units
+        case .votingKeys: .votingKeys
         case .keys: .keys
         case .replays: .replays
         case .settled: .settled

@@ -11,13 +11,23 @@ public final class Consortium: Sendable {
     /// One validator.
     public struct Member: Sendable {
         public let organisation: OrganisationID
-        public let votingKey: SecretKey
+        /// As in ``NodeCore/Configuration/votingKeys``.
+        public let votingKeys: [SecretKey]
         public let store: any Store
+        /// Where its voting keys are kept; none: those are all.
+        public let keys: (any VotingKeys)?
 
         public init(organisation: OrganisationID, votingKey: SecretKey, store: any Store) {
+            self.init(organisation: organisation, votingKeys: [votingKey], store: store, keys: nil)
+        }
+
+        public init(
+            organisation: OrganisationID, votingKeys: [SecretKey], store: any Store, keys: (any VotingKeys)?
+        ) {
             self.organisation = organisation
-            self.votingKey = votingKey
+            self.votingKeys = votingKeys
             self.store = store
+            self.keys = keys
         }
     }
 
@@ -32,12 +42,13 @@ public final class Consortium: Sendable {
     /// - Parameters:
     ///   - certified: told of the blocks that the first member has in its tables, in order.
     ///   - tables: how many of the tables' rows may wait in memory.
+    ///   - rulesKnown: the versions of the rules by which members execute.
     ///   - crashPoint: called at each ``CrashPoint`` of every member.
     /// - Throws: ``StorageError`` where a directory cannot be used; nothing runs then.
     public init(
         genesis: Genesis, members: [Member], clock: @escaping @Sendable () -> UInt64 = { wallClockMilliseconds() },
         certified: @escaping @Sendable (CertifiedBlock) -> Void = { _ in },
-        tables: WriteBehindStore.Limits = .init(),
+        tables: WriteBehindStore.Limits = .init(), rulesKnown: ClosedRange<UInt32> = Genesis.rulesVersionsKnown,
         crashPoint: @escaping @Sendable (CrashPoint) -> Void = { _ in }
     ) throws(StorageError) {
         precondition(!members.isEmpty, "a consortium has members")
@@ -53,11 +64,12 @@ public final class Consortium: Sendable {
         let head = log.head
         var opened: [(core: NodeCore, effects: [Effect])] = []
         for (member, blocks) in zip(members, stores) {
+            var configuration = NodeCore.Configuration(validator: member.organisation, votingKeys: member.votingKeys)
+            configuration.rulesKnown = rulesKnown
             opened.append(
                 try NodeCore.open(
-                    store: blocks.store, genesis: genesis,
-                    configuration: .init(validator: member.organisation, votingKey: member.votingKey),
-                    epoch: log.epoch, logHead: head, now: clock()))
+                    store: blocks.store, genesis: genesis, configuration: configuration, epoch: log.epoch,
+                    logHead: head, now: clock()))
         }
         let signatures = SignaturePool(genesis: genesis.hash)
         self.signatures = signatures
@@ -84,6 +96,7 @@ public final class Consortium: Sendable {
                 }
                 return nil
             }
+            surroundings.keys = members[index].keys
             surroundings.halted = { halts.note($0) }
             surroundings.crashPoint = crashPoint
             surroundings.certified = { block in

@@ -28,6 +28,8 @@ public enum Event: Sendable {
     case certificate(Certificate)
     /// What a peer answered to ``Effect/fetchFinals(above:)``; nothing where nobody did.
     case finals([FinalBlocks])
+    /// A voting key of this node's organisation, after ``Effect/findKey(_:)``.
+    case votingKey(SecretKey)
     /// Asks for a proof of a holding at the newest committed height.
     case prove(account: AccountID, unit: UnitCode, request: UInt64)
     /// Where this node and the others came apart, after ``Effect/compare(_:)``.
@@ -65,6 +67,11 @@ public enum Effect: Sendable {
     /// Ask peers for the certified header of this height and its sub-roots, until one has them, and say
     /// ``Event/differs(_:)``. What they answer is believed only where it is what was certified.
     case compare(Divergence)
+    /// Look for the voting key whose public one this is, and say ``Event/votingKey(_:)`` if it is there: the chain
+    /// lists it for this node's organisation. It is asked again while it is missing.
+    case findKey(PublicKey)
+    /// All heights before the first one on which this key votes are final: it takes the place of the one before it.
+    case keyHolds(PublicKey)
     case answer(request: UInt64, Answer)
     /// A block is final and stands in the tables.
     case certified(CertifiedBlock)
@@ -102,6 +109,8 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
     case notHere
     /// What was taken up here before waits too long to be ordered, so nothing is promised.
     case delayed
+    /// It holds what only a later version of the rules has; `holds` is the one by which the next height is executed.
+    case rulesVersion(needed: UInt32, holds: UInt32)
 
     public var description: String {
         switch self {
@@ -113,6 +122,9 @@ public enum AdmissionRefusal: Sendable, Equatable, CustomStringConvertible {
         case .follower: "The node only follows the chain. Send it to a validator."
         case .notHere: "Nothing of this transaction is under way here any more. Look it up by its id."
         case .delayed: "What this node took up before waits to be ordered for long, so it promises nothing now."
+        case .rulesVersion(let needed, let holds):
+            "It takes version \(needed) of the rules, and this chain's have version \(holds). Let the members decide "
+                + "on version \(needed) first."
         }
     }
 }
@@ -134,7 +146,9 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
     case logBehind(head: UInt64, executed: UInt64)
     /// A stored block gives another header than the stored one.
     case replayDiffers(height: UInt64)
-    case rulesVersion(UInt32)
+    /// From that height on the chain's rules have a version that this program does not execute; `known` is the newest
+    /// that it does.
+    case rulesVersion(UInt32, from: UInt64, known: UInt32)
     case storage(StorageError)
 
     public var description: String {
@@ -148,7 +162,10 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
         case .logBehind(let head, let executed):
             "the order ends at position \(head), below \(executed), which was executed here; \(Self.lost)"
         case .replayDiffers(let height): "the stored block \(height) does not give its stored header; run an audit"
-        case .rulesVersion(let version): "the chain's rules have version \(version), which this program does not know"
+        case .rulesVersion(let version, let height, let known):
+            "from height \(height) on the chain's rules have version \(version), and this program knows them up to "
+                + "version \(known); install a release that knows version \(version) and start it on this directory, "
+                + "where it goes on"
         case .storage(let error): "\(error)"
         }
     }
@@ -163,6 +180,10 @@ public enum Halt: Sendable, Equatable, CustomStringConvertible {
 
     /// The same in Chinese, where members have to tell each other of it.
     public var chinese: String? {
+        if case .rulesVersion(let version, let height, let known) = self {
+            return "自高度 \(height) 起，本链规则为第 \(version) 版，本程序最高只支持第 \(known) 版；请安装支持第 \(version) 版的程序，"
+                + "并以同一目录启动，即可继续。"
+        }
         guard case .diverged(let height, let own, let certified, let difference) = self else { return nil }
         let apart =
             switch difference {

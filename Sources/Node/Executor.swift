@@ -71,7 +71,7 @@ public struct Executor: Sendable {
         let hash = Entry.hash(raw: raw)
         do throws(Entry.Fault) {
             let entry = try Entry(
-                raw: raw, position: height, previous: head.entry, genesis: genesisHash, set: set)
+                raw: raw, position: height, previous: head.entry, genesis: genesisHash, set: set, rules: rulesVersion)
             return Decoded(height: height, raw: raw, entryHash: hash, entry: entry, fault: nil)
         } catch {
             return Decoded(height: height, raw: raw, entryHash: hash, entry: nil, fault: error)

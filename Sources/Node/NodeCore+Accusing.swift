@@ -26,9 +26,10 @@ extension NodeCore {
 
     /// Takes accusations up as transactions of this node's own, until a block has them.
     mutating func accuse(_ now: UInt64) {
-        guard !accusations.isEmpty, let key = configuration.votingKey, let ownKey, signingStopped == nil,
-            isVoter(at: executed + 1)
-        else { return }
+        // By the key that speaks for it from the newest executed block on, whichever votes on the next height.
+        guard !accusations.isEmpty, let key = key(at: .max), signingStopped == nil, isVoter(at: executed + 1) else {
+            return
+        }
         accusations.removeAll { accusation in
             // It left the pool in time: it stands in a block.
             guard let ticket = accusation.ticket, !pool.isReady(ticket) else { return false }
@@ -39,7 +40,7 @@ extension NodeCore {
             let evidence = accusations[index].evidence
             let body = TransactionBody(
                 nonce: validUntil ^ UInt64(evidence.validator.number) << 44, validUntil: validUntil,
-                signers: [Signer(.validator(configuration.validator), ownKey)], operations: [.accuse(evidence)])
+                signers: [Signer(.validator(configuration.validator), key.publicKey)], operations: [.accuse(evidence)])
             let transaction = Transaction(signing: body, genesis: executor.genesisHash, keys: [key])
             accusations[index].validUntil = validUntil
             accusations[index].ticket = pool.add(

@@ -9,7 +9,11 @@ extension NodeCore {
         func refuse(_ reason: AdmissionRefusal) { effects.append(.answer(request: request, .refused(reason))) }
         // Who does not sign cannot order it either.
         guard signingStopped == nil else { return refuse(.halted) }
-        guard isVoter(at: executed + 1) else { return refuse(.follower) }
+        guard isVoterOrWaits(at: executed + 1, now) else { return refuse(.follower) }
+        // Ordered, it would make its whole entry an empty block.
+        guard transaction.rulesNeeded <= executor.rulesVersion else {
+            return refuse(.rulesVersion(needed: transaction.rulesNeeded, holds: executor.rulesVersion))
+        }
         // The same envelope again, while it is under way: one more who waits for it.
         switch pool.join(transaction.envelopeDigest, request) {
         case true?: return

@@ -214,13 +214,19 @@ extension NodeCore {
             halt(.storage(failure))
             return nil
         }
-        if block.change != nil { checkOwnKey() }
+        if let change = block.change {
+            recheckVotes(change)
+            lookForKey(clock)
+        }
         return (block, ordered)
     }
 
     /// What is executed by rules that this program does not have would be nobody's header.
     mutating func checkRules() {
-        if executor.rulesVersion != Genesis.rulesVersionKnown { halt(.rulesVersion(executor.rulesVersion)) }
+        guard !configuration.rulesKnown.contains(executor.rulesVersion) else { return }
+        halt(
+            .rulesVersion(
+                executor.rulesVersion, from: executed + 1, known: configuration.rulesKnown.upperBound))
     }
 
     /// A certificate that an entry carried is as good as one made here.
@@ -271,6 +277,7 @@ extension NodeCore {
         let floor = min(committed, executor.carried)
         headerHashes = headerHashes.filter { $0.key >= floor }
         executor.stored(upTo: height)
+        noteKeyHolds()
         answerProofs()
     }
 }

@@ -49,7 +49,7 @@ extension NodeCore {
     mutating func noteWaiting(_ now: UInt64) { waitingSince = pool.hasReady ? waitingSince ?? now : nil }
 
     private mutating func answerPromise(_ transaction: Transaction, _ request: UInt64, _ now: UInt64) {
-        guard let key = configuration.votingKey else {
+        guard let key = key(at: executed + 1) else {
             effects.append(.answer(request: request, .refused(.follower)))
             return
         }

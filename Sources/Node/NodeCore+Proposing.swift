@@ -16,8 +16,8 @@ extension NodeCore {
     static let stepMillisecondsMax: UInt64 = 250
 
     mutating func propose(_ now: UInt64) {
-        noteStanding()
-        guard let key = configuration.votingKey, signingStopped == nil, wasVoter else { return }
+        noteVoting(now)
+        guard let key = key(at: executed + 1), signingStopped == nil else { return }
         guard appending == nil, awaiting == nil, incoming.isEmpty, !isFirstRead, executed >= takenAt,
             now >= retryAt, now >= turnAt
         else { return }
@@ -126,8 +126,8 @@ extension NodeCore {
     }
 
     /// Who votes no more can order nothing either: what waits here is told so.
-    private mutating func noteStanding() {
-        let isVoter = isVoter(at: executed + 1)
+    private mutating func noteVoting(_ now: UInt64) {
+        let isVoter = isVoterOrWaits(at: executed + 1, now)
         if wasVoter, !isVoter {
             for request in pool.dropUnordered() + drainPromises() {
                 effects.append(.answer(request: request, .refused(.follower)))

@@ -9,7 +9,7 @@ extension NodeCore {
             logHead: max(logHead, executed), executed: executed, certified: certified, committed: committed,
             time: committedHeader.time, stateRoot: committedHeader.state, pooled: pool.count,
             validators: executor.set, uncertifiedSince: uncertified?.since, signingStopped: signingStopped,
-            halted: halted)
+            rulesVersion: executor.rulesVersion, halted: halted)
     }
 
     public struct Status: Sendable {
@@ -28,6 +28,8 @@ extension NodeCore {
         /// where all is certified.
         public let uncertifiedSince: UInt64?
         public let signingStopped: String?
+        /// The version of the rules by which the next height is executed.
+        public let rulesVersion: UInt32
         public let halted: Halt?
 
         /// Positions of the order that are not certified.

@@ -17,23 +17,14 @@ extension NodeCore {
         return now + Self.clockBehindMaxMilliseconds >= newestCertificate?.medianTime ?? 0
     }
 
-    /// Whether this node's key is one of those that vote on a height.
-    func isVoter(at height: UInt64) -> Bool {
-        ownKey.map { executor.sets[height][configuration.validator]?.key == $0 } ?? false
-    }
+    /// Whether a key that is here is one of those that vote on a height.
+    func isVoter(at height: UInt64) -> Bool { key(at: height) != nil }
 
-    /// Nothing that another key than the listed one signs would count.
-    mutating func checkOwnKey() {
-        guard let ownKey, let change = executor.sets.changes.last,
-            let listed = change.set[configuration.validator], listed.key != ownKey, signingStopped == nil
-        else { return }
-        stopSigning("the voting key is not the one that the chain lists for \(configuration.validator)")
-    }
-
+    /// - Precondition: it votes at that height.
     func vote(for header: Header, _ hash: Digest, _ now: UInt64) -> Vote {
         Vote(
             signing: hash, height: header.height, epoch: epoch.number, time: max(now, header.time + 1),
-            genesis: executor.genesisHash, validator: configuration.validator, key: configuration.votingKey!)
+            genesis: executor.genesisHash, validator: configuration.validator, key: key(at: header.height)!)
     }
 
     /// Takes a peer's vote.
@@ -112,7 +103,8 @@ extension NodeCore {
 
     private mutating func certifyIfQuorum(_ height: UInt64, _ header: Digest, _ now: UInt64) {
         guard height > certified, let own = headerHashes[height], height <= executed else { return }
-        // Votes that came early were held against the newest validators that were known then.
+        // Votes that came early were held against the newest validators that were known then: of those who voted only
+        // before, they are left out here, and those of exchanged keys are gone (`recheckVotes`).
         let set = executor.sets[height]
         let agreeing = votes.votes(at: height).filter { $0.header == header && set[$0.validator] != nil }
         guard agreeing.count >= set.quorum else { return }

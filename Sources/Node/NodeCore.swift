@@ -13,8 +13,11 @@ public struct NodeCore: Sendable {
     /// How a node runs. Limits bound every queue.
     public struct Configuration: Sendable {
         public var validator: OrganisationID
-        /// None: it follows and does not vote or propose.
-        public var votingKey: SecretKey?
+        /// Those that are there: the present one, and one that is to take its place or has just done so. None: it
+        /// follows and does not vote or propose.
+        public var votingKeys: [SecretKey]
+        /// The versions of the rules by which it executes: those of the program, or fewer.
+        public var rulesKnown = Genesis.rulesVersionsKnown
         /// Distance from one's turn is worth this much waiting after a lost append.
         public var stepMilliseconds: UInt64 = 1
         public var poolTransactionsMax = 65_536
@@ -31,8 +34,12 @@ public struct NodeCore: Sendable {
         public var votes: any VoteCounting = Votes()
 
         public init(validator: OrganisationID, votingKey: SecretKey?) {
+            self.init(validator: validator, votingKeys: votingKey.map { [$0] } ?? [])
+        }
+
+        public init(validator: OrganisationID, votingKeys: [SecretKey]) {
             self.validator = validator
-            self.votingKey = votingKey
+            self.votingKeys = votingKeys
         }
     }
 
@@ -192,8 +199,12 @@ public struct NodeCore: Sendable {
     /// The newest votes that were made here, by height: a certificate that has another one shows a twin.
     var ownVotes: [UInt64: Vote] = [:]
     static let ownVotesMax: UInt64 = 64
-    /// Of this node's voting key.
-    let ownKey: PublicKey?
+    /// This node's voting keys, oldest first.
+    var keys: [KeyPair]
+    /// The one that the chain lists, where it is not among them.
+    var missing: MissingKey?
+    /// The one that was last said to hold.
+    var keyHeld: PublicKey?
     /// The order's head when this node began: up to there its votes may be those of a former life, of which a directory
     /// that came from a copy does not know.
     var headAtStart: UInt64 = 0
@@ -246,8 +257,8 @@ public struct NodeCore: Sendable {
         lastEntryAt = now
         clock = now
         votes = configuration.votes
-        ownKey = configuration.votingKey?.publicKey
-        checkOwnKey()
+        keys = configuration.votingKeys.map { KeyPair($0) }
+        lookForKey(now)
     }
 
     /// Takes one event and says what is to be done.
@@ -295,6 +306,7 @@ public struct NodeCore: Sendable {
         case .committed(let height): committed(height)
         case .vote(let vote): take(vote, now)
         case .certificate(let certificate): take(certificate, now)
+        case .votingKey(let key): take(key, now)
         case .prove(let account, let unit, let request):
             proofRequests.append((account, unit, request))
             answerProofs()
@@ -307,6 +319,8 @@ public struct NodeCore: Sendable {
     public mutating func start(_ stored: [Stored], now: UInt64) -> [Effect] {
         effects = []
         checkRules()
+        if let missing { effects.append(.findKey(missing.key)) }
+        noteKeyHolds()
         for block in stored where halted == nil { executeAgain(block, now) }
         if halted == nil {
             read()
@@ -326,6 +340,7 @@ public struct NodeCore: Sendable {
         executeIncoming(now)
         guard halted == nil else { return }
         if now >= readAt + Self.pollMilliseconds, !isReading { read() }
+        lookForKey(now)
         voteLate(now)
         accuse(now)
         propose(now)
@@ -354,6 +369,10 @@ public struct NodeCore: Sendable {
             retryAt -= min(back, retryAt)
             lastEntryAt -= min(back, lastEntryAt)
             sentAt -= min(back, sentAt)
+            missing = missing.map {
+                MissingKey(
+                    key: $0.key, since: $0.since - min(back, $0.since), askedAt: $0.askedAt - min(back, $0.askedAt))
+            }
             uncertified = uncertified.map { ($0.since - min(back, $0.since), $0.above) }
             logRetryAt = logRetryAt.map { $0 - min(back, $0) }
             waitingSince = waitingSince.map { $0 - min(back, $0) }
@@ -363,10 +382,11 @@ public struct NodeCore: Sendable {
 
     /// What is due already waits for an event, not for time: it must not wake the node again and again.
     private mutating func scheduleWake(_ now: UInt64) {
-        let times = [
+        let times: [UInt64] = [
             readAt + Self.pollMilliseconds, sentAt + Self.resendMilliseconds, logRetryAt ?? 0, retryAt, turnAt,
             lastEntryAt + Self.idleMilliseconds + idleTurnMilliseconds,
             pool.hasReady ? lastEntryAt + Self.sharingMilliseconds : 0,
+            missing.map { $0.askedAt + Self.keyAskMilliseconds } ?? 0,
         ]
         effects.append(.wakeAt(times.filter { $0 > now }.min() ?? now + Self.pollMilliseconds))
     }

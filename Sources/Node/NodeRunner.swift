@@ -6,6 +6,16 @@ public import Ledger
 public import Ordering
 import Storage
 
+/// Where a node's voting keys are kept, which are exchanged while it runs.
+public protocol VotingKeys: Sendable {
+    /// The secret key of this public one, which the chain lists for the node's organisation; nil where it is not there.
+    /// May take as long as opening a sealed key does.
+    func find(_ key: PublicKey) -> SecretKey?
+    /// Everything below the first height on which this key votes is final: it takes the place of the one before it,
+    /// which is of no more use. Said at every start at which there are several, too.
+    func holds(_ key: PublicKey)
+}
+
 /// Runs a node: owns its threads, its directory and its clock, and carries out what the core decides.
 ///
 /// Four threads: one takes events and steps the core; one writes, so that a sync never holds up execution; one talks to
@@ -25,6 +35,8 @@ public final class NodeRunner: Sendable {
         public var board: (any VoteBoard)?
         /// Where this node and the others came apart, as a peer shows it; nil where none can yet.
         public var difference: @Sendable (Divergence) -> Divergence.Difference? = { _ in nil }
+        /// Where the node's voting keys are kept, beside those with which it began; none: there are no others.
+        public var keys: (any VotingKeys)?
         /// Told of every block that is final and stands in the tables, in order.
         public var certified: @Sendable (CertifiedBlock) -> Void = { _ in }
         public var halted: @Sendable (Halt) -> Void = { _ in }
@@ -48,6 +60,11 @@ public final class NodeRunner: Sendable {
         case certificate(above: UInt64)
         case finals(above: UInt64)
         case compare(Divergence)
+    }
+
+    private enum KeyErrand: Sendable {
+        case find(PublicKey)
+        case holds(PublicKey)
     }
 
     private enum Posting: Sendable {
@@ -77,6 +94,9 @@ public final class NodeRunner: Sendable {
     /// Beyond it nothing is put up or looked for: the core wants both again after a while.
     private static let postingsMax = 4
     private let postings = Mailbox<Posting>(countMax: postingsMax)
+    /// Beyond it a key is asked for again after a while; that one holds is said once.
+    private static let errandsMax = 4
+    private let errands = Mailbox<KeyErrand>(countMax: errandsMax)
     private let requests: Locked<Requests>
     private let shared: Locked<NodeCore.Status>
     private let threads = Locked<[WorkerThread]>([])
@@ -108,6 +128,9 @@ public final class NodeRunner: Sendable {
         let board = surroundings.board.map { board in
             WorkerThread("node-board") { [self] in useBoard(board) }
         }
+        let keys = surroundings.keys.map { keys in
+            WorkerThread("node-keys") { [self] in tend(keys) }
+        }
         let started = [
             WorkerThread("node-writer") { [self] in writeAll() },
             WorkerThread("node-order") { [self] in orderAll() },
@@ -116,7 +139,7 @@ public final class NodeRunner: Sendable {
                 if let core = handedOver.withLock({ $0.take() }) { run(core, effects) }
             },
         ]
-        threads.withLock { $0 = [board].compactMap(\.self) + started }
+        threads.withLock { $0 = [board, keys].compactMap(\.self) + started }
     }
 
     public var status: NodeCore.Status { shared.withLock { $0 } }
@@ -182,6 +205,7 @@ public final class NodeRunner: Sendable {
         orders.close()
         asks.close()
         postings.close()
+        errands.close()
         for thread in running.dropLast() { thread.join() }
         let waiting = requests.withLock { requests in
             requests.halted = true
@@ -233,6 +257,8 @@ public final class NodeRunner: Sendable {
                 if surroundings.board != nil { postings.post(.look(for: validators, heights: heights)) }
             case .fetch(let height): asks.post(.certificate(above: height))
             case .fetchFinals(let height): asks.insist(.finals(above: height))
+            case .findKey(let key): if surroundings.keys != nil { errands.post(.find(key)) }
+            case .keyHolds(let key): if surroundings.keys != nil { errands.insist(.holds(key)) }
             case .compare(let divergence): asks.insist(.compare(divergence))
             case .answer(let request, let answer):
                 surroundings.crashPoint(.beforeAnswer)
@@ -302,6 +328,20 @@ public final class NodeRunner: Sendable {
                     } catch {
                         events.insist(.logFailed(error))
                     }
+                }
+            }
+        }
+    }
+
+    // MARK: The keys' thread
+
+    /// Opening a sealed key takes long, so it holds up nobody here.
+    private func tend(_ keys: any VotingKeys) {
+        while let batch = errands.take(within: nil) {
+            for errand in batch {
+                switch errand {
+                case .find(let key): if let found = keys.find(key) { events.insist(.votingKey(found)) }
+                case .holds(let key): keys.holds(key)
                 }
             }
         }

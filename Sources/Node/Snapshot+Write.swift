@@ -235,7 +235,7 @@ extension Snapshot {
             }
             let entry = try? Entry(
                 raw: raw, position: height, previous: headers[index - 1].entry, genesis: genesis,
-                set: try blocks.set(at: height))
+                set: try blocks.set(at: height), rules: headers[index].rulesVersion)
             return entry?.certificate
         }
 

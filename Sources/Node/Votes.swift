@@ -9,6 +9,8 @@ public protocol VoteCounting: Sendable {
     func votes(at height: UInt64) -> [Vote]
     mutating func count(_ vote: Vote)
     mutating func forget(upTo height: UInt64)
+    /// Of the votes on a height and those above it, keeps only these.
+    mutating func keep(from height: UInt64, where isKept: (Vote) -> Bool)
 }
 
 /// One vote a validator and height: the first.
@@ -29,4 +31,10 @@ public struct Votes: VoteCounting {
     }
 
     public mutating func forget(upTo height: UInt64) { byHeight = byHeight.filter { $0.key > height } }
+
+    public mutating func keep(from height: UInt64, where isKept: (Vote) -> Bool) {
+        for there in byHeight.keys where there >= height {
+            byHeight[there] = byHeight[there]!.filter { isKept($0.value) }
+        }
+    }
 }

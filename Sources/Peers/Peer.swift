@@ -10,8 +10,9 @@ import Wire
 /// it for certificates and blocks. Nothing that it says is believed, and it costs its own thread and these bounds.
 final class Peer: Sendable {
     let configuration: PeerConfiguration
+    private let organisation: OrganisationID
+    /// What is public is asked by this one, and all others end with it.
     private let client: NodeClient
-    private let observing: NodeClient
     private let clock: @Sendable () -> UInt64
     private let report: @Sendable (PeerReport) -> Void
     private let state: Locked<State>
@@ -23,8 +24,13 @@ final class Peer: Sendable {
         var standing: PeerStanding
         /// That wait to be sent, in the order in which they came.
         var votes: [Vote] = []
-        /// It knows this node's key as an observer's, not as a validator's.
-        var isObserving = false
+        /// As this node's organisation by each voting key that is here: keys are exchanged, and the peer may not have
+        /// come so far, or further.
+        var validators: [NodeClient]
+        /// As an observer by the same keys.
+        var observers: [NodeClient]
+        /// Which of them it last took this node for.
+        var known: [Errand: Int] = [:]
         /// Not asked for anything before this moment, by a clock that never jumps.
         var askedFrom = ContinuousClock.now
         var asking = Backoff(first: Peer.firstMilliseconds, longest: Peer.longestMilliseconds)
@@ -38,6 +44,14 @@ final class Peer: Sendable {
             votes += newer.filter { !votes.contains($0) }
             votes.removeFirst(max(0, votes.count - Peer.votesMax))
         }
+    }
+
+    /// What it is asked for under a name that it has to know.
+    private enum Errand {
+        /// To take votes, which only a validator's node brings.
+        case votes
+        /// What validators and observers may read.
+        case reading
     }
 
     /// How long a peer that failed is left alone, at first and at most.
@@ -54,10 +68,11 @@ final class Peer: Sendable {
     private static let connectionsMax = 3
 
     init(
-        _ configuration: PeerConfiguration, genesis: Genesis, organisation: OrganisationID, key: SecretKey,
+        _ configuration: PeerConfiguration, genesis: Genesis, organisation: OrganisationID, keys: [SecretKey],
         clock: @escaping @Sendable () -> UInt64, report: @escaping @Sendable (PeerReport) -> Void
     ) throws(NodeClientError) {
         self.configuration = configuration
+        self.organisation = organisation
         self.clock = clock
         self.report = report
         var limits = NodeClient.Limits()
@@ -68,11 +83,23 @@ final class Peer: Sendable {
         limits.triesMax = 1
         limits.validator = configuration.organisation
         client = try NodeClient(
-            configuration.url, pin: .genesis(genesis), authorities: configuration.authorities,
-            identity: Identity(.validator(organisation), key), limits: limits)
-        observing = client.speaking(for: Identity(.observer(key.publicKey), key))
+            configuration.url, pin: .genesis(genesis), authorities: configuration.authorities, limits: limits)
         state = Locked(
-            State(standing: PeerStanding(organisation: configuration.organisation, url: configuration.url)))
+            State(
+                standing: PeerStanding(organisation: configuration.organisation, url: configuration.url),
+                validators: [], observers: []))
+        for key in keys { add(key) }
+    }
+
+    /// This node has one more voting key.
+    func add(_ key: SecretKey) {
+        let validator = client.speaking(for: Identity(.validator(organisation), key))
+        let observer = client.speaking(for: Identity(.observer(key.publicKey), key))
+        state.withLock { state in
+            state.validators.append(validator)
+            state.observers.append(observer)
+            state.known = [:]
+        }
     }
 
     var standing: PeerStanding { state.withLock { $0.standing } }
@@ -114,7 +141,7 @@ final class Peer: Sendable {
                 }
                 if votes.isEmpty || client.isStopped { break }
                 do throws(NodeClientError) {
-                    note(try client.bring(votes).height)
+                    note(try known(for: .votes) { (client) throws(NodeClientError) in try client.bring(votes) }.height)
                     backoff = Backoff()
                 } catch {
                     if client.isStopped { return }
@@ -152,20 +179,33 @@ final class Peer: Sendable {
         reading { (client) throws(NodeClientError) in try client.subRoots(at: height) } ?? nil
     }
 
-    /// Asks for what is only for validators and observers: as the one of them that it last took this node for.
+    /// Asks for what is only for validators and observers.
     private func reading<Value>(
         _ body: (NodeClient) throws(NodeClientError) -> NodeClient.FromPeer<Value>
     ) -> Value? {
-        asking { () throws(NodeClientError) in
-            let isObserving = state.withLock { $0.isObserving }
-            do throws(NodeClientError) { return try body(isObserving ? observing : client) } catch {
-                // A key may become a validator's, or cease to be one's, at any height.
-                guard error.code == Self.keyNotValid else { throw error }
-                let answer = try body(isObserving ? client : observing)
-                state.withLock { $0.isObserving = !isObserving }
+        asking { () throws(NodeClientError) in try known(for: .reading, body) }
+    }
+
+    /// Asks under the name that it last took this node for, then under the others: a key may become a validator's, or
+    /// cease to be one's, at any height.
+    private func known<Value>(
+        for errand: Errand, _ body: (NodeClient) throws(NodeClientError) -> Value
+    ) throws(NodeClientError) -> Value {
+        let (clients, first) = state.withLock { state in
+            (state.validators + (errand == .reading ? state.observers : []), state.known[errand] ?? 0)
+        }
+        var refusal: NodeClientError?
+        for index in Array(clients.indices[first...]) + Array(clients.indices[..<first]) {
+            do throws(NodeClientError) {
+                let answer = try body(clients[index])
+                state.withLock { $0.known[errand] = index }
                 return answer
+            } catch {
+                guard error.code == Self.keyNotValid else { throw error }
+                refusal = refusal ?? error
             }
         }
+        throw refusal!
     }
 
     private static let keyNotValid = NodeClientError.Code(rawValue: "key-not-valid")

@@ -11,14 +11,15 @@ public import Wallet
 public final class Peers: Sendable {
     private let genesis: Genesis
     private let organisation: OrganisationID
-    private let key: SecretKey
     private let clock: @Sendable () -> UInt64
     private let report: @Sendable (PeerReport) -> Void
-    private let state = Locked(State())
+    private let state: Locked<State>
     private let ended = Waiter<Void>()
 
     private struct State: Sendable {
         var peers: [Peer] = []
+        /// This node's voting keys.
+        var keys: [SecretKey]
         var isStopped = false
         /// Who is asked first the next time.
         var turn = 0
@@ -30,39 +31,51 @@ public final class Peers: Sendable {
     private static let idleMilliseconds: UInt64 = 300
 
     /// - Parameters:
-    ///   - organisation: whose node this is, for which `key` is the voting key; where the others do not list it as a
-    ///     validator's, it speaks as an observer.
+    ///   - organisation: whose node this is, for which `keys` are the voting keys that are here; where the others list
+    ///     none of them as a validator's, it speaks as an observer. At least one.
     ///   - report: told of a peer that begins to fail, and of one that answers again. From any thread.
     public init(
-        genesis: Genesis, organisation: OrganisationID, key: SecretKey,
+        genesis: Genesis, organisation: OrganisationID, keys: [SecretKey],
         clock: @escaping @Sendable () -> UInt64, report: @escaping @Sendable (PeerReport) -> Void
     ) {
+        precondition(!keys.isEmpty, "a node has a voting key")
         self.genesis = genesis
         self.organisation = organisation
-        self.key = key
         self.clock = clock
         self.report = report
+        state = Locked(State(keys: keys))
+    }
+
+    /// This node has one more voting key, by which those who know it as its organisation's may know it from now on.
+    public func add(_ key: SecretKey) {
+        let peers = state.withLock { state in
+            guard !state.keys.contains(where: { $0.publicKey == key.publicKey }) else { return [] as [Peer] }
+            state.keys.append(key)
+            return state.peers
+        }
+        for peer in peers { peer.add(key) }
     }
 
     /// From now on these; those that stay as they were keep what waits for them.
     /// - Throws: ``NodeClientError`` where a URL or a file of authorities cannot be used; nothing is changed then.
     public func set(_ wanted: [PeerConfiguration]) throws(NodeClientError) {
-        let there = state.withLock { $0.peers }
+        let (there, keys) = state.withLock { ($0.peers, $0.keys) }
         var fresh: [Peer] = []
         for configuration in wanted where !there.contains(where: { $0.configuration == configuration }) {
             fresh.append(
                 try Peer(
-                    configuration, genesis: genesis, organisation: organisation, key: key, clock: clock,
+                    configuration, genesis: genesis, organisation: organisation, keys: keys, clock: clock,
                     report: report))
         }
         let all = wanted.compactMap { configuration in
             (there + fresh).first { $0.configuration == configuration }
         }
-        let isStopped = state.withLock { state in
+        let (isStopped, newer) = state.withLock { state in
             if !state.isStopped { state.peers = all }
-            return state.isStopped
+            return (state.isStopped, state.keys.dropFirst(keys.count))
         }
         guard !isStopped else { return }
+        for key in newer { for peer in fresh { peer.add(key) } }
         for peer in fresh { peer.start() }
         for peer in there where !wanted.contains(peer.configuration) { peer.stop() }
     }

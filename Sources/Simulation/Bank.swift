@@ -49,6 +49,14 @@ struct Bank {
         return orders.count - 1
     }
 
+    private func issue(
+        _ organisation: Int, _ nonce: UInt64, _ validUntil: UInt64, _ operation: Operation
+    ) -> Transaction {
+        cast.issue(
+            organisation, generation: agenda?.generations[organisation] ?? 0, nonce: nonce, validUntil: validUntil,
+            [operation])
+    }
+
     /// Whom the members mean to suspend.
     var suspended: Set<OrganisationID> { agenda?.suspended ?? [] }
 
@@ -89,6 +97,7 @@ struct Bank {
             }
             receipts.append((id, receipt, place))
             highestPlace = max(highestPlace, place.height)
+            if agenda?.order == order, isGood, receipt.result != .signatureInvalid { agenda!.take(receipt) }
             // Of a bad signature nothing follows for the good one.
             if isGood, receipt.result != .signatureInvalid { settle(order) }
         case .refused(.signatureInvalid):
@@ -123,8 +132,7 @@ struct Bank {
                     key: NaturalKey(source: SourceID("till")!, order: [UInt8(random.below(40))]),
                     amount: random.between(1, 100), pending: random.chance(perMille: 200))
             }
-            return cast.issue(
-                issuer, nonce: nonce, validUntil: validUntil, [.accrue(AccrueList(unit: unit, lines: lines))])
+            return issue(issuer, nonce, validUntil, .accrue(AccrueList(unit: unit, lines: lines)))
         case 4, 5:
             let operation = Operation.transfer(from: cast.people[person].id, to: to, unit: unit, amount: amount)
             return cast.spend(person, nonce: nonce, validUntil: validUntil, [operation])
@@ -148,7 +156,7 @@ struct Bank {
             let hold = holds[random.below(holds.count)]
             let operation =
                 random.chance(perMille: 700) ? Operation.commit(hold: hold, amount: 1) : .release(hold: hold)
-            return cast.issue(0, nonce: nonce, validUntil: validUntil, [operation])
+            return issue(0, nonce, validUntil, operation)
         }
     }
 }

@@ -10,4 +10,5 @@ struct CarelessVotes: VoteCounting {
     func votes(at height: UInt64) -> [Vote] { votes[height] ?? [] }
     mutating func count(_ vote: Vote) { votes[vote.height, default: []].append(vote) }
     mutating func forget(upTo height: UInt64) { votes = votes.filter { $0.key > height } }
+    mutating func keep(from height: UInt64, where isKept: (Vote) -> Bool) {}
 }

@@ -7,6 +7,7 @@ public struct Cast: Sendable {
     public let genesis: Genesis
     public let genesisHash: Digest
     public let set: ValidatorSet
+    /// Those with which everybody begins; ``keys(_:generation:)`` has those that come after them.
     public let votingKeys: [SecretKey]
     public let issuingKeys: [SecretKey]
     public let governingKeys: [SecretKey]
@@ -17,12 +18,14 @@ public struct Cast: Sendable {
 
     public static let genesisTime: UInt64 = 1_800_000_000_000
 
-    /// - Parameter applicants: organisations that have keys and are no members yet; their numbers come after those of
-    ///   the validators.
-    public init(validators: Int, applicants: Int = 0, people: Int = 6) {
-        func key(_ kind: UInt8, _ index: Int) -> SecretKey {
-            SecretKey(seed: [kind, UInt8(index)] + [UInt8](repeating: 7, count: 30))
-        }
+    /// - Parameters:
+    ///   - applicants: organisations that have keys and are no members yet; their numbers come after those of the
+    ///     validators.
+    ///   - rules: the version of the rules with which the chain begins.
+    public init(
+        validators: Int, applicants: Int = 0, people: Int = 6, rules: UInt32 = Genesis.rulesVersionsKnown.upperBound
+    ) {
+        func key(_ kind: UInt8, _ index: Int) -> SecretKey { Self.key(kind, index, 0) }
         let all = 0..<validators + applicants
         let votingKeys = all.map { key(1, $0) }
         let issuingKeys = all.map { key(2, $0) }
@@ -38,8 +41,8 @@ public struct Cast: Sendable {
         self.governingKeys = governingKeys
         self.organisations = organisations
         genesis = Genesis(
-            chain: "simulated", time: Self.genesisTime, orderingEpoch: [UInt8](repeating: 9, count: 16),
-            organisations: Array(organisations.prefix(validators)))
+            chain: "simulated", time: Self.genesisTime, rulesVersion: rules,
+            orderingEpoch: [UInt8](repeating: 9, count: 16), organisations: Array(organisations.prefix(validators)))
         genesisHash = genesis.hash
         set = ValidatorSet(genesis)
         self.people = (0..<people).map { index in
@@ -48,23 +51,55 @@ public struct Cast: Sendable {
         units = (0..<min(2, validators)).map { UnitCode("UNIT\($0 + 1)")! }
     }
 
+    private static func key(_ kind: UInt8, _ index: Int, _ generation: Int) -> SecretKey {
+        SecretKey(seed: [kind, UInt8(index), UInt8(7 + generation)] + [UInt8](repeating: 7, count: 29))
+    }
+
+    /// The keys of an organisation: of generation 0 those with which it begins, of each later one those that take their
+    /// place.
+    public struct Keys: Sendable {
+        public let voting: SecretKey
+        public let issuing: SecretKey
+        public let governing: SecretKey
+    }
+
+    public func keys(_ organisation: Int, generation: Int) -> Keys {
+        func key(_ kind: UInt8) -> SecretKey { Self.key(kind, organisation, generation) }
+        return Keys(voting: key(1), issuing: key(2), governing: key(3))
+    }
+
+    /// What an organisation exchanges its keys by.
+    public func exchange(_ organisation: Int, generation: Int) -> Application {
+        let (terms, keys) = (organisations[organisation], keys(organisation, generation: generation))
+        let new = GenesisOrganisation(
+            id: terms.id, name: terms.name, votingKey: keys.voting.publicKey, issuingKey: keys.issuing.publicKey,
+            governingKey: keys.governing.publicKey, quota: terms.quota)
+        return Application(
+            signing: new, genesis: genesisHash, keys: [keys.voting, keys.issuing, keys.governing])
+    }
+
     public func organisation(_ index: Int) -> OrganisationID { OrganisationID(UInt32(index + 1)) }
 
     /// A transaction that an organisation signs by its issuing key.
-    public func issue(_ organisation: Int, nonce: UInt64, validUntil: UInt64, _ operations: [Operation]) -> Transaction
-    {
-        let signer = Signer(.organisation(self.organisation(organisation)), issuingKeys[organisation].publicKey)
+    public func issue(
+        _ organisation: Int, generation: Int = 0, nonce: UInt64, validUntil: UInt64, _ operations: [Operation]
+    ) -> Transaction {
+        let key = keys(organisation, generation: generation).issuing
+        let signer = Signer(.organisation(self.organisation(organisation)), key.publicKey)
         return Transaction(
             signing: TransactionBody(nonce: nonce, validUntil: validUntil, signers: [signer], operations: operations),
-            genesis: genesisHash, keys: [issuingKeys[organisation]])
+            genesis: genesisHash, keys: [key])
     }
 
     /// A transaction that an organisation signs by its governing key.
-    public func govern(_ organisation: Int, nonce: UInt64, validUntil: UInt64, _ operation: Operation) -> Transaction {
-        let signer = Signer(.governor(self.organisation(organisation)), governingKeys[organisation].publicKey)
+    public func govern(
+        _ organisation: Int, generation: Int = 0, nonce: UInt64, validUntil: UInt64, _ operation: Operation
+    ) -> Transaction {
+        let key = keys(organisation, generation: generation).governing
+        let signer = Signer(.governor(self.organisation(organisation)), key.publicKey)
         return Transaction(
             signing: TransactionBody(nonce: nonce, validUntil: validUntil, signers: [signer], operations: [operation]),
-            genesis: genesisHash, keys: [governingKeys[organisation]])
+            genesis: genesisHash, keys: [key])
     }
 
     /// What an applicant would be admitted by.

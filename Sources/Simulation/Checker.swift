@@ -156,7 +156,8 @@ struct Checker {
             else { throw Failure(.nothingLost, "height \(at + 1) is not whole in a directory") }
             let entry = try? Entry(
                 raw: raw, position: at + 1, previous: previous.entry, genesis: cast.genesisHash,
-                set: try stored(try store.set(at: at + 1)))
+                set: try stored(try store.set(at: at + 1)),
+                rules: try stored(try store.header(at + 1))?.rulesVersion ?? 0)
             try note(Final(transactions: entry?.transactions ?? [], receipts: receipts), at: at + 1)
         }
     }

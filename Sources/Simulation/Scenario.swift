@@ -7,6 +7,8 @@ public struct Scenario: Sendable {
     public var hasByzantine: Bool
     /// Whether members decide who belongs meanwhile: one more is admitted, and one is suspended and released.
     public var changesMembers = false
+    /// Whether organisations exchange their keys meanwhile, alone and by a quorum.
+    public var changesKeys = false
     public var faults: Faults
     /// Milliseconds with faults; then none, until all is answered.
     public var stormMilliseconds: UInt64 = 20_000
@@ -36,6 +38,8 @@ public struct Scenario: Sendable {
         scenario.changesMembers = validators >= 3 && random.chance(perMille: 400)
         if scenario.changesMembers { scenario.transactions = 50 }
         scenario.faults.losesOrder = random.chance(perMille: 300)
+        scenario.changesKeys = random.chance(perMille: 400)
+        if scenario.changesKeys { scenario.transactions = 60 }
         return scenario
     }
 }

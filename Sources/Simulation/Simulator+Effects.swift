@@ -67,6 +67,8 @@ extension Simulator {
             let finals = try finals(above: height, of: nodes[random.below(nodes.count)], for: node)
             if !finals.isEmpty { catchUps += 1 }
             schedule(.event(node: index, life: life, .finals(finals)), in: delay())
+        case .findKey(let key): find(key, for: node)
+        case .keyHolds(let key): holds(key, for: node)
         // Whoever comes apart has failed the run already.
         case .compare: break
         case .answer(let request, let answer):
@@ -200,6 +202,7 @@ extension Event {
         case .vote(let vote): "vote \(vote.height) of \(vote.validator.number) for \(vote.header.brief)"
         case .certificate(let certificate): "certificate \(certificate.height)"
         case .finals(let finals): "finals \(finals.first?.headers.first?.height ?? 0)+\(finals.count)"
+        case .votingKey(let key): "voting key \(key.publicKey)"
         case .prove(_, _, let request): "prove \(request)"
         case .differs(let difference): "differs in \(difference.part)"
         case .failed(let error): "failed \(error.code)"
@@ -224,6 +227,8 @@ extension Effect {
         case .look(let validators, let heights): "look for \(validators.map(\.number)) at \(heights)"
         case .fetch(let height): "fetch above \(height)"
         case .fetchFinals(let height): "fetch finals above \(height)"
+        case .findKey(let key): "find key \(key)"
+        case .keyHolds(let key): "key \(key) holds"
         case .compare(let divergence): "compare \(divergence.header.height)"
         case .answer(let request, let answer):
             switch answer {

@@ -95,6 +95,6 @@ extension Simulator {
         }
         return EpochStatement(
             signing: epoch.number + 1, bytes: bytes, certificate: certificate, entries: entries,
-            genesis: cast.genesisHash, validator: cast.organisation(liar), key: cast.votingKeys[liar])
+            genesis: cast.genesisHash, validator: cast.organisation(liar), key: votingKey(of: liar))
     }
 }

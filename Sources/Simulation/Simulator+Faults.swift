@@ -40,12 +40,41 @@ extension Simulator {
 
     func configuration(_ node: SimulatedNode) -> NodeCore.Configuration {
         var configuration = NodeCore.Configuration(
-            validator: cast.organisation(node.index), votingKey: cast.votingKeys[node.index])
+            validator: cast.organisation(node.index),
+            votingKeys: node.keyFiles.map { cast.keys(node.index, generation: $0).voting })
         configuration.stepMilliseconds = 5
         if scenario.planted == .signerCountedTwice { configuration.votes = CarelessVotes() }
         configuration.readEntriesMax = 1 + random.below(8)
         if scenario.faults.trims { (configuration.trimEvery, configuration.ringBytesMax) = (4, 4 << 10) }
         return configuration
+    }
+
+    // MARK: Keys
+
+    /// The new key was put there before the exchange was proposed; to find and to open it takes a while.
+    func find(_ key: PublicKey, for node: SimulatedNode) {
+        let found = (0...Self.generationMax).first { cast.keys(node.index, generation: $0).voting.publicKey == key }
+        guard let generation = found else { return }
+        if !node.keyFiles.contains(generation) { node.keyFiles.append(generation) }
+        let secret = cast.keys(node.index, generation: generation).voting
+        let delay = isStormy && random.chance(perMille: 200) ? random.between(1, 3000) : delay()
+        schedule(.event(node: node.index, life: node.life, .votingKey(secret)), in: delay)
+    }
+
+    /// The key before it is gone, and must never be wanted again.
+    func holds(_ key: PublicKey, for node: SimulatedNode) {
+        let at = node.keyFiles.firstIndex { cast.keys(node.index, generation: $0).voting.publicKey == key }
+        guard let at else { return }
+        node.keyFiles.removeFirst(at)
+    }
+
+    /// An organisation exchanges its keys so often at most.
+    static let generationMax = 2
+
+    /// Some key by which a liar votes or has voted.
+    func votingKey(of liar: Int) -> SecretKey {
+        guard scenario.changesKeys else { return cast.votingKeys[liar] }
+        return cast.keys(liar, generation: random.below(2)).voting
     }
 
     // MARK: Clocks
@@ -93,7 +122,7 @@ extension Simulator {
             Entry(
                 position: position, previous: previous, proposer: cast.organisation(thief), certificate: certificate,
                 transactions: transactions
-            ).signed(genesis: cast.genesisHash, key: key ?? cast.votingKeys[thief])
+            ).signed(genesis: cast.genesisHash, key: key ?? votingKey(of: thief))
         }
         let bytes: [UInt8]
         switch kind {
@@ -144,7 +173,7 @@ extension Simulator {
                 let height = vote.height + UInt64(random.chance(perMille: 200) ? random.below(20) : 0)
                 var lie = Vote(
                     signing: header, height: height, epoch: vote.epoch, time: vote.time + UInt64(random.below(100_000)),
-                    genesis: cast.genesisHash, validator: cast.organisation(liar), key: cast.votingKeys[liar])
+                    genesis: cast.genesisHash, validator: cast.organisation(liar), key: votingKey(of: liar))
                 if random.chance(perMille: 200) {
                     lie = Vote(
                         epoch: lie.epoch, height: lie.height, header: lie.header, time: lie.time,

@@ -58,7 +58,12 @@ public final class Simulator {
         epoch = OrderingEpoch(genesis: cast.genesis)
         bank = Bank(
             cast: cast, transactions: scenario.transactions, seed: scenario.seed,
-            agenda: scenario.changesMembers ? Agenda(cast, suspends: !scenario.hasByzantine) : nil)
+            agenda: scenario.changesMembers || scenario.changesKeys
+                ? Agenda(
+                    cast,
+                    .init(
+                        members: scenario.changesMembers, suspends: !scenario.hasByzantine, keys: scenario.changesKeys))
+                : nil)
         let honest = (0..<scenario.validators - (scenario.hasByzantine ? 1 : 0)).map { [cast] in cast.organisation($0) }
         checker = Checker(
             cast: cast, staying: Set(honest).subtracting(bank.suspended), without: scenario.without)
@@ -218,6 +223,8 @@ final class SimulatedNode {
     /// Only the newest wish to be woken counts.
     var wakes = 0
     var writes: [Write] = []
+    /// Generations of its voting key of which its directory has the file.
+    var keyFiles = [0]
     /// Times that it was woken and had nothing to do, since it last had.
     var idleTicks = 0
     var offset: Int64

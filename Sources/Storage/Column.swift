@@ -56,6 +56,8 @@ public enum Column: String, CaseIterable, Sendable {
     case epochs
     /// empty key → which version of the rules holds, once it has changed.
     case rules
+    /// voting key (33) → whose it is or was, where it came by an exchange or went by one.
+    case votingKeys
 
     // Rows only ever added: an append-only Merkle tree with one leaf a height.
 

@@ -216,6 +216,17 @@ public final class NodeClient: Sendable {
         return head
     }
 
+    /// The versions of the rules that the node's program executes, as it says itself.
+    public func rulesKnown() throws(NodeClientError) -> ClosedRange<UInt32> {
+        do throws(NodeClientError) {
+            return try read("/v1/software", checksChain: false).value(Form.software.stamped("software")).value.rules
+        } catch {
+            // A program from before there was this question.
+            guard error.status == 404 else { throw error }
+            return 1...1
+        }
+    }
+
     /// The chain's genesis: the pinned one, or the node's once it has the pinned hash.
     public func genesis() throws(NodeClientError) -> Genesis {
         if let genesis = shared.state.withLock({ $0.genesis }) { return genesis }

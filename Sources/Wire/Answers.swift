@@ -115,7 +115,8 @@ extension Form where Value == ChainHead {
     public static let chainHead = object(
         "Where a node stands.",
         Field("chain", .string(1...Genesis.chainBytesMax)), Field("genesis", .digest, "Hash of the genesis."),
-        Field("validator", .organisation, "The organisation whose node answers."), Field("rulesVersion", .integer),
+        Field("validator", .organisation, "The organisation whose node answers."),
+        Field("rulesVersion", .integer, "Of the rules of the next height."),
         Field("time", .time, "Block time of the certified height."),
         Field("executed", .number64), Field("certified", .number64), Field("validators", .integer),
         Field("quorum", .integer, "Distinct validators whose votes make a block final."),
@@ -135,6 +136,27 @@ extension Form where Value == ChainHead {
             )
         }
     ).named("ChainHead")
+}
+
+/// What a node's program knows. Apart from ``ChainHead``: every node asks the others for that one, and those of an
+/// older release read no member that they do not know.
+public struct Software: Sendable, Equatable {
+    /// The versions of the rules that it executes.
+    public let rules: ClosedRange<UInt32>
+
+    public init(rules: ClosedRange<UInt32>) { self.rules = rules }
+}
+
+extension Form where Value == Software {
+    public static let software = object(
+        "What a node's program knows.",
+        Field("rulesOldest", .integer, "The oldest version of the rules that it executes."),
+        Field("rulesNewest", .integer, "The newest one. At the first height of a later one the node halts."),
+        make: { (oldest: UInt32, newest: UInt32) throws(JSONError) -> Software in
+            guard oldest <= newest else { throw JSONError(JSONError.part("rulesNewest"), "is below rulesOldest") }
+            return Software(rules: oldest...newest)
+        }, parts: { ($0.rules.lowerBound, $0.rules.upperBound) }
+    ).named("Software")
 }
 
 /// What everybody may know of a transaction.

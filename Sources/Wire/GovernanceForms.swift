@@ -7,7 +7,7 @@ public import Ledger
 extension Form where Value == Decision {
     public static let decision = choice(
         "What is decided: who is admitted, suspended, released or leaves; what an organisation may have outstanding of "
-            + "each of its units; the version of the rules.",
+            + "each of its units; the version of the rules; which keys an organisation has from now on.",
         [
             Choice("admit", .application, { .admit($0) }) { if case .admit(let it) = $0 { it } else { nil } },
             Choice("suspend", .organisation, { .suspend($0) }) { if case .suspend(let id) = $0 { id } else { nil } },
@@ -19,6 +19,7 @@ extension Form where Value == Decision {
             Choice("rules", Form<UInt32>.integer, { .rules(version: $0) }) {
                 if case .rules(let version) = $0 { version } else { nil }
             },
+            Choice("keys", .application, { .keys($0) }) { if case .keys(let it) = $0 { it } else { nil } },
         ]
     ).named("Decision")
 
@@ -36,7 +37,7 @@ extension Form where Value == Decision {
 
 extension Form where Value == Application {
     public static let application = object(
-        "Who would become a member, signed by each of its keys.",
+        "Who would become a member, or which keys a member would have from now on, signed by each of these keys.",
         Field("organisation", Form<GenesisOrganisation>.organisation),
         Field(
             "signatures", Form<Signature>.signature.list(2...3),
@@ -152,7 +153,8 @@ public struct ProposalView: Sendable, Equatable {
 
 extension Form where Value == ProposalView {
     public static let proposalView = object(
-        "A proposal that waits for approvals: admission takes all active organisations, all else a quorum of them.",
+        "A proposal that waits for approvals: admission takes all active organisations, all else a quorum of them; an "
+            + "organisation exchanges its own keys alone.",
         Field("id", .digest), Field("decision", .decision), Field("proposer", .organisation),
         Field("lapsesAt", .time, "The last block time at which it can be carried."),
         Field("approvals", Form<OrganisationID>.organisation.list(1...Genesis.organisationsMax), "Who has approved."),

@@ -11,9 +11,9 @@ import Testing
 
     private static func read(
         _ raw: [UInt8], position: UInt64 = 3, previous: Digest = previous, genesis: Digest = chain.genesis.hash,
-        set: ValidatorSet = chain.set
+        set: ValidatorSet = chain.set, rules: UInt32 = 1
     ) throws(Entry.Fault) -> Entry {
-        try Entry(raw: raw, position: position, previous: previous, genesis: genesis, set: set)
+        try Entry(raw: raw, position: position, previous: previous, genesis: genesis, set: set, rules: rules)
     }
 
     /// An entry that is right in all but what is said.

@@ -62,6 +62,10 @@ import Testing
                 .certificate(.signatureInvalid)
             ),
             (
+                "an exchange of a key that the new key certifies", 4,
+                certified(C.headers[10], by: 11, set: C.validators(11)), .certificate(.signatureInvalid)
+            ),
+            (
                 "signed by the next set before the change", 1, certified(announcing, by: 6, set: new),
                 .certificate(.signerUnknown)
             ),

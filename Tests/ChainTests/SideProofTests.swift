@@ -21,8 +21,8 @@ import Testing
     static let sibling: SampleChain = {
         var chain = SampleChain(
             Genesis(
-                chain: "sibling", time: Sample.genesis.time, orderingEpoch: Sample.genesis.orderingEpoch,
-                organisations: Sample.genesis.organisations))
+                chain: "sibling", time: Sample.genesis.time, rulesVersion: Sample.genesis.rulesVersion,
+                orderingEpoch: Sample.genesis.orderingEpoch, organisations: Sample.genesis.organisations))
         let north = (Party.organisation(OrganisationID(1)), Sample.issuingSeed(1))
         chain.append([chain.transaction([.publish(Sample.program, issuer: OrganisationID(1))], by: [north])])
         return chain

@@ -19,7 +19,8 @@ struct Tally {
                 let receipts = try blocks.receipts(height)
             else { continue }
             let entry = try Entry(
-                raw: raw, position: height, previous: parent.entry, genesis: bank.genesisHash, set: set)
+                raw: raw, position: height, previous: parent.entry, genesis: bank.genesisHash, set: set,
+                rules: bank.genesis.rulesVersion)
             for (transaction, receipt) in zip(entry.transactions, receipts) where receipt.result == .done {
                 done[transaction.id, default: 0] += 1
                 for (operation, outcome) in zip(transaction.body.operations, receipt.outcomes) {

@@ -70,6 +70,7 @@ struct APIDocumentTests {
         "node-halted": "Use another node; tell whoever runs it.",
         "node-follows": "Use a validator's node.",
         "node-stale": "Use another node, or wait.",
+        "rules-too-old": "Have the members decide on the rules first (`GET /v1/software` tells who knows which).",
         "not-ready": "Send the same again in a moment.",
         "internal": "Send the same again; tell whoever runs the node the `X-Request-Id`.",
         "malformed": "Mend the client.",

@@ -33,7 +33,9 @@ struct PropertyTests {
             tally.accepted * 2 > tally.operations,
             "seeds \(seeds): \(tally.accepted) of \(tally.operations) operations were accepted")
         // Bounds that random decisions do not reach: GovernanceTests does.
-        let far: Set<ResultCode> = [.organisationsTooMany, .validatorsTooMany, .proposalsTooMany]
+        let far: Set<ResultCode> = [
+            .organisationsTooMany, .validatorsTooMany, .proposalsTooMany, .keysTooMany,
+        ]
         let never = ResultCode.texts.map(\.code).filter { tally.codes[$0] == nil && !far.contains($0) }
         #expect(never.isEmpty, "seeds \(seeds): never answered: \(never)")
     }
@@ -191,6 +193,11 @@ struct Run {
             let standing: Organisation.Standing =
                 member.hasLeft ? .exited : member.isSuspended ? .suspended : .active
             let open = model.world.motions.values.filter { $0.by == id }.count
+            let worn = view.votingKeys.filter { $0.value.organisation == id && $0.value.end != nil }
+            try check(Set(worn.keys) == Set(member.worn.map(\.key)), "old keys of \(row) against \(member)")
+            try check(
+                row.votingKey == member.terms.votingKey && row.issuingKey == member.terms.issuingKey
+                    && row.governingKey == member.terms.governingKey, "keys of \(row) against \(member)")
             try check(
                 row.standing == standing && row.quota == member.quota && Int(row.proposalsOpen) == open,
                 "\(row) against \(member)")
@@ -254,6 +261,7 @@ struct View {
     var accounts: [AccountID: Account] = [:]
     var holds: [HoldID: Hold] = [:]
     var organisations: [OrganisationID: Organisation] = [:]
+    private(set) var votingKeys: [PublicKey: VotingKey] = [:]
     var proposals: [ProposalID: Proposal] = [:]
     private var accepted: [Digest: AcceptedLine] = [:]
     private var accruals: [Digest: AccrualTotals] = [:]
@@ -344,6 +352,9 @@ struct View {
             organisations[row.id] = row
         case .epochs: wrong.append("no transaction begins an epoch")
         case .proposals: proposals[Digest(bytes: row.key)] = try row.value.map { try Proposal(canonicalBytes: $0) }
+        case .votingKeys:
+            let key = try PublicKey(canonicalBytes: row.key)
+            votingKeys[key] = try row.value.map { try VotingKey(canonicalBytes: $0) }
         case .keys, .replays, .programs, .parameters, .offences, .rules: break
         }
     }

@@ -229,6 +229,20 @@ struct RefusalTests {
             }
         ),
         (.evidenceForeign, { $0.run([Book.first], .accuse(Book.evidence(against: 2, key: key(5)))) }),
+        (.organisationFieldFixed, { $0.propose(Book.exchange(1, keysOf: 50, name: "Another"), by: 1) }),
+        (
+            .keysUnchanged,
+            { $0.propose(Book.exchange(1, keysOf: 50, voting: false, issuing: false, governing: false), by: 1) }
+        ),
+        (
+            .keysTooMany,
+            { book in
+                for number in 1..<VotingKey.countMax {
+                    book.propose(Book.exchange(1, keysOf: 1000 + number, issuing: false, governing: false), by: 1)
+                }
+                return book.propose(Book.exchange(1, keysOf: 5000, issuing: false, governing: false), by: 1)
+            }
+        ),
     ]
 
     @Test func everyNumberHasAScenario() {

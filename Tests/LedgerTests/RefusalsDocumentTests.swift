@@ -80,7 +80,8 @@ struct RefusalsDocumentTests {
     /// Of a decision's own, whichever it is.
     private static let decisions: [ResultCode] = [
         .organisationTaken, .organisationsTooMany, .keyTaken, .organisationUnknown, .organisationInactive, .voterLast,
-        .organisationNotSuspended, .validatorsTooMany, .rulesVersionOld,
+        .organisationNotSuspended, .organisationFieldFixed, .keyTaken, .keysTooMany, .keysUnchanged,
+        .validatorsTooMany, .rulesVersionOld,
     ]
 
     private static let totals: [ResultCode] = [

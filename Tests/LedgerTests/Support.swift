@@ -111,7 +111,10 @@ struct Book {
         var parameters = Parameters()
         change(&parameters)
         genesis = Genesis(
-            chain: "test", time: start, orderingEpoch: [UInt8](repeating: 7, count: 16), parameters: parameters,
+            // A version below the newest, so that there is one to decide on. The ledger does what stands in an entry;
+            // what may stand there, entries see to.
+            chain: "test", time: start, rulesVersion: 1, orderingEpoch: [UInt8](repeating: 7, count: 16),
+            parameters: parameters,
             organisations: (1...organisations).map { organisation($0, quota: quota) })
         store.apply(Ledger.genesisChanges(genesis))
         let store = store
@@ -303,6 +306,20 @@ extension Book {
             issuingKey: whole.issuingKey, governingKey: whole.governingKey, quota: whole.quota)
         let blank = Signature(bytes: [UInt8](repeating: 0, count: 64))
         return .admit(Application(terms: terms, signatures: Application.keys(of: terms).map { _ in blank }))
+    }
+
+    /// An organisation would have the keys that follow from another number, in whole or in part.
+    static func exchange(
+        _ number: UInt32, keysOf other: UInt32, voting: Bool = true, issuing: Bool = true, governing: Bool = true,
+        name: String? = nil, quota: UInt64? = nil, votes: Bool = true
+    ) -> Decision {
+        let (old, new) = (organisation(number), organisation(other))
+        let terms = GenesisOrganisation(
+            id: old.id, name: name ?? old.name, votingKey: votes ? (voting ? new : old).votingKey : nil,
+            issuingKey: (issuing ? new : old).issuingKey, governingKey: (governing ? new : old).governingKey,
+            quota: quota ?? old.quota)
+        let blank = Signature(bytes: [UInt8](repeating: 0, count: 64))
+        return .keys(Application(terms: terms, signatures: Application.keys(of: terms).map { _ in blank }))
     }
 
     /// Two votes of a validator for different headers of a height.

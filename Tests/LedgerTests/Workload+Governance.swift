@@ -12,8 +12,8 @@ extension Workload {
         }
     }
 
-    private func governor(_ number: UInt32) -> Signer {
-        Signer(.governor(OrganisationID(number)), organisation(number).governingKey)
+    private func governor(_ id: OrganisationID, _ model: Model) -> Signer {
+        Signer(.governor(id), (model.world.members[id]?.terms ?? organisation(id.number)).governingKey)
     }
 
     /// A member, most times one that decides.
@@ -25,15 +25,20 @@ extension Workload {
     private mutating func approve(_ model: Model, _ motions: [ProposalID]) -> (Operation, [Signer]) {
         let id = motions.isEmpty || chance(3) ? Digest.zero : pick(motions)
         let by = decider(model, not: chance(90) ? model.world.motions[id]?.inFavour ?? [] : [])
-        return (.approve(id, by: by), [governor(by.number)])
+        return (.approve(id, by: by), [governor(by, model)])
     }
 
     private mutating func propose(_ model: Model) -> (Operation, [Signer]) {
+        if genesis.rulesVersion >= 2, chance(15) { return exchange(model) }
         let by = decider(model)
         let members = model.world.members
         let suspended = members.filter { $0.value.isSuspended && !$0.value.hasLeft }.map(\.key).sorted()
         func anybody(_ workload: inout Workload) -> OrganisationID {
-            workload.chance(4) ? OrganisationID(77) : workload.pick(members.keys.sorted())
+            // Where few vote, most times one of them: the last has to stay.
+            if workload.genesis.rulesVersion >= 2, model.voters.count <= 2, workload.chance(80) {
+                return workload.pick(model.voters)
+            }
+            return workload.chance(4) ? OrganisationID(77) : workload.pick(members.keys.sorted())
         }
         var decision: Decision
         switch number(0...9) {
@@ -58,12 +63,37 @@ extension Workload {
             decision = .quota(id, members[id]?.terms.quota ?? 1)
         default: decision = .rules(version: model.world.versions.last! + UInt32(number(0...1)))
         }
-        return (.propose(decision, by: by), [governor(by.number)])
+        return (.propose(decision, by: by), [governor(by, model)])
+    }
+
+    /// New keys, mostly of the proposer itself; now and then with a fault. The founders keep all but their voting key,
+    /// since what they issue is signed by a key that follows from their number.
+    private mutating func exchange(_ model: Model) -> (Operation, [Signer]) {
+        let members = model.world.members
+        let by = decider(model)
+        let id = chance(70) ? by : chance(5) ? OrganisationID(77) : pick(members.keys.sorted())
+        let old = members[id]?.terms ?? organisation(77)
+        let isFounder = id.number <= 3
+        // Often one that somebody has, or had before.
+        let known = members.values.flatMap { [$0.terms.votingKey].compactMap(\.self) + $0.worn.map(\.key) }.sorted()
+        let voting = chance(15) ? old.votingKey : chance(15) ? pick(known) : freshKey()
+        let isSilent = (old.votingKey == nil) != chance(4)
+        let issuing = isFounder || chance(40) ? old.issuingKey : freshKey()
+        let governing = isFounder || chance(40) ? old.governingKey : freshKey()
+        let terms = GenesisOrganisation(
+            id: id, name: chance(4) ? "Another" : old.name, votingKey: isSilent ? nil : voting ?? freshKey(),
+            issuingKey: issuing, governingKey: governing,
+            quota: chance(4) ? 7 : members[id]?.quota ?? old.quota)
+        let blank = Signature(bytes: [UInt8](repeating: 0, count: 64))
+        let application = Application(terms: terms, signatures: Application.keys(of: terms).map { _ in blank })
+        return (.propose(.keys(application), by: by), [governor(by, model)])
     }
 
     private mutating func accuse(_ model: Model) -> (Operation, [Signer]) {
         let id = chance(5) ? OrganisationID(77) : pick(model.world.members.keys.sorted())
-        let voting = model.world.members[id]?.terms.votingKey
+        let member = model.world.members[id]
+        let voting =
+            member?.worn.isEmpty == false && chance(50) ? pick(member!.worn).key : member?.terms.votingKey
         let height = number(1...4)
         let blank = Signature(bytes: [UInt8](repeating: 0, count: 64))
         func vote(_ header: UInt8) -> Vote {
@@ -72,7 +102,8 @@ extension Workload {
         }
         let evidence = Evidence(
             vote(0), vote(UInt8(number(1...3))), key: chance(90) ? voting ?? freshKey() : freshKey())!
-        let validator = Signer(.validator(OrganisationID(2)), organisation(2).votingKey!)
+        let second = OrganisationID(2)
+        let validator = Signer(.validator(second), model.world.members[second]!.terms.votingKey!)
         return (.accuse(evidence), [chance(50) ? issuer(1) : validator])
     }
 }

@@ -25,7 +25,8 @@ struct Workload {
     static let hugeUnit = unit("HUGE")
     static let unclaimedRole = Role.store
 
-    init(seed: UInt64, accountsMax: Int = 150) {
+    /// - Parameter rules: the version with which the chain begins, beyond which nothing is drawn.
+    init(seed: UInt64, accountsMax: Int = 150, rules: UInt32 = Genesis.rulesVersionsKnown.upperBound) {
         random = SeededGenerator(seed: seed)
         self.accountsMax = accountsMax
         var parameters = Parameters()
@@ -34,7 +35,8 @@ struct Workload {
         parameters.replayWindowMilliseconds = 120_000
         parameters.reservationMillisecondsMax = 3 * 86_400_000
         genesis = Genesis(
-            chain: "workload", time: 1_706_600_000_000, orderingEpoch: [UInt8](repeating: 1, count: 16),
+            chain: "workload", time: 1_706_600_000_000, rulesVersion: rules,
+            orderingEpoch: [UInt8](repeating: 1, count: 16),
             parameters: parameters,
             organisations: [
                 organisation(1, quota: 400_000), organisation(2, quota: 25_000), organisation(3, quota: .max),

@@ -73,14 +73,14 @@ import Testing
         #expect(patient.settled == nil && patient.all == [])
         patient.note(bare)
         #expect(patient.settled == nil && patient.all == [bare])
-        patient.note(.rulesVersion(9))
+        patient.note(.rulesVersion(9, from: 5, known: 2))
         patient.note(full)
-        #expect(patient.settled == full && patient.all == [full, .rulesVersion(9)])
+        #expect(patient.settled == full && patient.all == [full, .rulesVersion(9, from: 5, known: 2)])
         let impatient = Halts(patience: .zero)
         impatient.note(bare)
         #expect(impatient.settled == bare)
         let other = Halts(patience: .seconds(86_400))
-        other.note(.rulesVersion(9))
-        #expect(other.settled == .rulesVersion(9))
+        other.note(.rulesVersion(9, from: 5, known: 2))
+        #expect(other.settled == .rulesVersion(9, from: 5, known: 2))
     }
 }

@@ -152,7 +152,7 @@ import Testing
         try Entry(
             raw: stage.log.entries[Int(position) - 1], position: position,
             previous: Entry.hash(raw: stage.log.entries[Int(position) - 2]), genesis: stage.cast.genesisHash,
-            set: stage.cast.set
+            set: stage.cast.set, rules: stage.cast.genesis.rulesVersion
         ).epoch
     }
 

@@ -190,12 +190,21 @@ import Testing
     @Test func rulesThatThisProgramDoesNotHaveStopItBeforeTheyHold() throws {
         let stage = try Stage()
         stage.found()
-        let place = try stage.decide(.rules(version: 2), by: [0, 1, 2])
+        let place = try stage.decide(.rules(version: 3), by: [0, 1, 2])
         stage.submit(stage.earning(1), to: 0)
         stage.pass(20_000)
         for index in 0..<4 {
-            #expect(stage.members[index].halted == .rulesVersion(2))
+            #expect(stage.members[index].halted == .rulesVersion(3, from: place.height + 2, known: 2))
             #expect(stage.status(index).executed == place.height + 1)
         }
+        // A program that has them goes on where that one stopped.
+        stage.configure = { $0.rulesKnown = 1...3 }
+        for index in 0..<4 {
+            stage.members[index].halted = nil
+            try stage.open(index)
+        }
+        stage.run()
+        try goesOn(stage, 2, at: 1, for: [0, 1, 2, 3])
+        #expect(try stage.header(stage.log.head, at: 0)?.rulesVersion == 3)
     }
 }

@@ -30,6 +30,10 @@ final class Stage {
     /// Whether a member's tables are written now, or later by ``writeTables(of:)``.
     var commits: (Int) -> Bool = { _ in true }
     private var unwritten: [(member: Int, batch: WriteBatch, height: UInt64)] = []
+    /// The voting keys in a member's directory; the one with which it begins where nothing is said.
+    var keyFiles: [Int: [SecretKey]] = [:]
+    /// Whether a member finds the keys that it asks for.
+    var findsKeys: (Int) -> Bool = { _ in true }
     /// What is unusual about how the nodes run.
     var configure: (inout NodeCore.Configuration) -> Void = { _ in }
     /// What a peer answers to a member that is behind; what the first one that runs has, unless a test says otherwise.
@@ -63,11 +67,16 @@ final class Stage {
         var answers: [UInt64: Answer] = [:]
         var certified: [CertifiedBlock] = []
         var halted: Halt?
+        /// Keys of which it said that they hold from there on.
+        var held: [PublicKey] = []
         var steps = 0
     }
 
-    init(validators: Int = 4, applicants: Int = 0, opening: Bool = true) throws {
-        cast = Cast(validators: validators, applicants: applicants)
+    init(
+        validators: Int = 4, applicants: Int = 0, opening: Bool = true,
+        rules: UInt32 = Genesis.rulesVersionsKnown.upperBound
+    ) throws {
+        cast = Cast(validators: validators, applicants: applicants, rules: rules)
         members = (0..<validators + applicants).map { _ in Member() }
         if opening {
             for index in members.indices { try open(index) }
@@ -78,7 +87,8 @@ final class Stage {
     func open(_ index: Int) throws {
         let member = members[index]
         var configuration = NodeCore.Configuration(
-            validator: cast.organisation(index), votingKey: followers.contains(index) ? nil : cast.votingKeys[index])
+            validator: cast.organisation(index),
+            votingKeys: followers.contains(index) ? [] : keyFiles[index] ?? [cast.votingKeys[index]])
         configure(&configuration)
         let (core, effects) = try NodeCore.open(
             store: member.disk, genesis: cast.genesis, configuration: configuration,
@@ -206,6 +216,11 @@ final class Stage {
                     }
                 }
             case .fetchFinals(let height): post(.finals(finals(index, height)), to: index)
+            case .findKey(let key):
+                if findsKeys(index), let found = keyFiles[index]?.first(where: { $0.publicKey == key }) {
+                    post(.votingKey(found), to: index)
+                }
+            case .keyHolds(let key): member.held.append(key)
             case .compare(let divergence):
                 for other in members.indices where other != index {
                     guard

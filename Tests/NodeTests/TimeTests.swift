@@ -144,7 +144,7 @@ import Testing
             store: SimulatedDisk(), genesis: stage.cast.genesis,
             configuration: .init(validator: stage.cast.organisation(0), votingKey: stage.cast.votingKeys[1]),
             epoch: .init(genesis: stage.cast.genesis), logHead: 0, now: stage.now)
-        #expect(core.status.signingStopped?.contains("organisation 1") == true)
+        #expect(core.silence?.contains("organisation 1") == true)
         #expect(!effects.isEmpty)
     }
 }

@@ -45,7 +45,7 @@ import Testing
             }
             let mine = caller ?? cast
             peers = Peers(
-                genesis: mine.genesis, organisation: mine.organisation(1), key: mine.votingKeys[1],
+                genesis: mine.genesis, organisation: mine.organisation(1), keys: [mine.votingKeys[1]],
                 clock: { wallClockMilliseconds() },
                 report: { [reports] report in reports.withLock { $0.append(report) } })
         }
@@ -224,7 +224,8 @@ import Testing
         try Self.with { here in
             let peer = try Peer(
                 Self.peer(1, "http://127.0.0.1:\(ScriptedServer.closedPort())"), genesis: here.cast.genesis,
-                organisation: here.cast.organisation(1), key: here.cast.votingKeys[1], clock: { 0 }, report: { _ in })
+                organisation: here.cast.organisation(1), keys: [here.cast.votingKeys[1]], clock: { 0 }, report: { _ in }
+            )
             for height in 1...200 { peer.post(here.vote(UInt64(height))) }
             peer.post(here.vote(200))
             #expect(peer.waiting.map(\.height) == Array(UInt64(201 - Peer.votesMax)...200))
@@ -269,7 +270,7 @@ import Testing
             defer { server.stop(graceMilliseconds: 0) }
             let cast = Cast(validators: 4)
             let peers = Peers(
-                genesis: cast.genesis, organisation: cast.organisation(1), key: cast.votingKeys[1], clock: { 0 },
+                genesis: cast.genesis, organisation: cast.organisation(1), keys: [cast.votingKeys[1]], clock: { 0 },
                 report: { _ in })
             defer { peers.stop() }
             let file = directory.appendingPathComponent("\(authority).pem").path

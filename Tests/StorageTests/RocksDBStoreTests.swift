@@ -32,7 +32,7 @@ import Testing
                 "accounts", "accruals", "additions", "blocks", "certificates", "clawbacks", "default", "epochs",
                 "headers", "holdings", "holds", "keys", "locks", "meta", "offences", "organisations", "parameters",
                 "programs", "proposals", "receipts", "replays", "roots", "rules", "sets", "settled", "transactions",
-                "units",
+                "units", "votingKeys",
             ]
             // The options file is RocksDB's own record of its column families.
             let file = try #require(

@@ -26,7 +26,7 @@ enum Sample {
 
     /// Four organisations that vote, and a fifth that only issues.
     static let genesis = Genesis(
-        chain: "vectors", time: 1_700_000_000_000, orderingEpoch: Array(0..<16),
+        chain: "vectors", time: 1_700_000_000_000, rulesVersion: 1, orderingEpoch: Array(0..<16),
         organisations: [
             organisation(1, name: "Mall of the North", quota: 1_000_000_000),
             organisation(2, name: "联分", quota: .max),
@@ -37,7 +37,7 @@ enum Sample {
 
     /// The smallest chain there is: one organisation.
     static let genesisOfOne = Genesis(
-        chain: "1", time: 0, orderingEpoch: [UInt8](repeating: 255, count: 16),
+        chain: "1", time: 0, rulesVersion: 1, orderingEpoch: [UInt8](repeating: 255, count: 16),
         organisations: [organisation(7, name: "Alone", quota: 0)])
 
     static let source = SourceID("till-7")!

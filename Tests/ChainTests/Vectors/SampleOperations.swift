@@ -124,6 +124,8 @@ extension Sample {
         return list + [
             .release(hold: .zero), .freeze(account: a), .unfreeze(account: b),
             .approve(SHA256.hash([]), by: OrganisationID(.max)), .accuse(evidence),
+            .propose(.keys(application(votes: true)), by: OrganisationID(3)),
+            .propose(.keys(application(votes: false)), by: OrganisationID(3)),
         ]
     }
 

@@ -144,19 +144,20 @@ extension Operation {
 extension Decision {
     var vector: VectorValue {
         switch self {
-        case .admit(let application):
-            [
-                "admit": [
-                    "organisation": application.terms.vector,
-                    "signatures": .list(application.signatures) { .bytes(of: $0) },
-                ]
-            ]
+        case .admit(let application): ["admit": application.vector]
+        case .keys(let application): ["keys": application.vector]
         case .suspend(let id): ["suspend": .number(id.number)]
         case .release(let id): ["release": .number(id.number)]
         case .exit(let id): ["exit": .number(id.number)]
         case .quota(let id, let quota): ["quota": ["organisation": .number(id.number), "quota": .u64(quota)]]
         case .rules(let version): ["rules": .number(version)]
         }
+    }
+}
+
+extension Application {
+    var vector: VectorValue {
+        ["organisation": terms.vector, "signatures": .list(signatures) { .bytes(of: $0) }]
     }
 }
 

@@ -218,7 +218,7 @@ import Testing
         let cases = try (ordered + [(6, Self.firstOfEpoch(chain))]).map { (height, raw) throws -> VectorValue in
             let entry = try Entry(
                 raw: raw, position: UInt64(height), previous: chain.blocks[height - 1].header.entry,
-                genesis: chain.genesis.hash, set: chain.set)
+                genesis: chain.genesis.hash, set: chain.set, rules: chain.genesis.rulesVersion)
             return [
                 "position": .u64(entry.position), "previous": .bytes(of: entry.previous),
                 "proposer": .number(entry.proposer.number),
