@@ -28,6 +28,8 @@ public final class Fleet {
         public var options: [String] = []
         /// PEM files by which it shows itself; none: those that all have.
         public var tls: (certificate: String, key: String)?
+        /// What stands in its node's environment.
+        public var environment: [String: String] = [:]
         public fileprivate(set) var process: Child?
         fileprivate(set) var launchedAt = ContinuousClock.now
         /// What its processes before the present one said of themselves.
@@ -66,6 +68,8 @@ public final class Fleet {
         public let urls: [String]
         /// PEM file of the authority that vouches for the nodes.
         public let authority: String
+        /// In which the tool makes them.
+        public let environment: [String: String]
     }
 
     /// - Parameters:
@@ -74,10 +78,12 @@ public final class Fleet {
     ///   - isSecured: whether the cluster knows one user for all nodes; else `make` makes its users.
     ///   - certificates: a directory that the examples' make-certificates filled for 127.0.0.1, of which nodes and
     ///     cluster have everything; none: each make their own.
+    ///   - environment: of the tool that makes the chain, and of the nodes until a test says otherwise.
     ///   - make: makes the directories of the validators, and answers them; none: `lianfen init --apart` does.
     public init(
         validators: Int = 4, in root: URL, network: Network? = nil, clocksJump: Bool = false, isSecured: Bool = true,
-        certificates: URL? = nil, make: (Site) throws -> [String] = Fleet.initApart
+        certificates: URL? = nil, environment: [String: String] = [:],
+        make: (Site) throws -> [String] = Fleet.initApart
     ) throws {
         self.root = root
         self.network = network
@@ -108,7 +114,7 @@ public final class Fleet {
         }
         let password = root.appendingPathComponent("password")
         try Data("\(EtcdCluster.password)\n".utf8).write(to: password)
-        let directories = try make(Site(root: root, cluster: cluster, urls: urls, authority: authority))
+        let directories = try make(Site(root: root, cluster: cluster, urls: urls, authority: authority, environment: environment))
         machines = try zip(directories, urls).enumerated().map { index, place in
             let (directory, url) = place
             return Machine(
@@ -116,6 +122,7 @@ public final class Fleet {
                 clock: try clocksJump ? JumpingClock(at: directory + "/clock") : nil)
         }
         genesis = try Genesis(canonicalBytes: Self.bytes(machines[0].directory + "/genesis"))
+        for machine in machines { machine.environment = environment }
     }
 
     /// One call that makes all keys, as for one operator.
@@ -129,7 +136,7 @@ public final class Fleet {
                     "--etcd-ca", cluster.authority, "--etcd-certificate", cluster.clientCertificate, "--etcd-key",
                     cluster.clientKey, "--etcd-user", EtcdCluster.user, "--etcd-password-file",
                     site.root.appendingPathComponent("password").path,
-                ])
+                ], environment: site.environment)
         return site.urls.indices.map { "\(home)/\($0 + 1)" }
     }
 
@@ -139,8 +146,8 @@ public final class Fleet {
 
     /// Runs the tool to its end; answers what it printed.
     @discardableResult
-    public static func run(_ words: [String]) throws -> String {
-        let child = try Child(words)
+    public static func run(_ words: [String], environment: [String: String] = [:]) throws -> String {
+        let child = try Child(words, environment: environment)
         try #require(child.wait() == 0, "\(words): \(child.errors)")
         return child.output
     }
@@ -173,12 +180,18 @@ public final class Fleet {
 
     /// An organisation's command about the consortium, through its own node; answers what it printed.
     public func consortium(_ index: Int, _ words: [String]) throws -> JSONValue {
-        let output = try Self.run(
+        let child = try consortiumChild(index, words)
+        try #require(child.wait() == 0, "\(words): \(child.errors)")
+        return try JSONValue(parsing: Array(child.output.utf8))
+    }
+
+    /// The same as a process, for whoever wants to see what it notes, or how it fails.
+    public func consortiumChild(_ index: Int, _ words: [String]) throws -> Child {
+        try Child(
             ["consortium"] + words + [
                 "--by", "\(index + 1)", "--dir", machines[index].directory, "--node", machines[index].url, "--ca",
                 authority, "--json",
             ])
-        return try JSONValue(parsing: Array(output.utf8))
     }
 
     /// Adds the directory of somebody who follows, with a place to listen at.
@@ -229,7 +242,8 @@ public final class Fleet {
                 "--json", "--log-level", "error", "--drain", "0", "--tls-certificate",
                 machine.tls?.certificate ?? tls.appendingPathComponent("server.pem").path, "--tls-key",
                 machine.tls?.key ?? tls.appendingPathComponent("server.key").path,
-            ] + machine.options, through: machine.host.wrapper + (machine.clock?.wrapper ?? []))
+            ] + machine.options, environment: machine.environment,
+            through: machine.host.wrapper + (machine.clock?.wrapper ?? []))
     }
 
     public func start(_ indices: [Int]) throws {

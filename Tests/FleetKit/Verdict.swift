@@ -1,4 +1,6 @@
+import Canonical
 import Chain
+import Crypto
 import Foundation
 import JSON
 import Ledger
@@ -15,6 +17,8 @@ struct Verdict {
     private(set) var summary = ""
     /// When each node's last process was started.
     private let births: [ContinuousClock.Instant]
+    /// The keys by which each organisation votes or has voted.
+    private var votingKeys: [OrganisationID: Set<PublicKey>] = [:]
 
     /// How many of a kind are told of one by one.
     private static let namedMax = 5
@@ -60,6 +64,7 @@ struct Verdict {
         var first: Chain?
         for node in nodes {
             let chain = try read(node)
+            if first == nil { try readKeys(node) }
             do {
                 try Fleet.run(["audit", fleet.machines[node].directory])
             } catch { complaints.append("node \(node + 1), audit: \(error)") }
@@ -74,9 +79,26 @@ struct Verdict {
         if let first { compare(first) }
     }
 
+    private func store(_ node: Int) throws -> RocksDBStore {
+        try RocksDBStore(directory: "\(fleet.machines[node].directory)/nodes/\(node + 1)/db", mode: .readOnly)
+    }
+
+    private mutating func readKeys(_ node: Int) throws {
+        let store = try store(node)
+        defer { store.close() }
+        for organisation in fleet.genesis.organisations {
+            votingKeys[organisation.id] = Set([organisation.votingKey].compactMap(\.self))
+        }
+        var sets: [ValidatorSet] = []
+        try store.scan(.sets) { _, value in
+            if let set = try? ValidatorSet(canonicalBytes: value) { sets.append(set) }
+            return true
+        }
+        for validator in sets.flatMap(\.validators) { votingKeys[validator.id, default: []].insert(validator.key) }
+    }
+
     private func read(_ node: Int) throws -> Chain {
-        let place = "\(fleet.machines[node].directory)/nodes/\(node + 1)/db"
-        let store = try RocksDBStore(directory: place, mode: .readOnly)
+        let store = try store(node)
         defer { store.close() }
         let blocks = BlockStore(store)
         var chain = Chain()
@@ -128,8 +150,8 @@ struct Verdict {
             counts.certified += sent.receipts.isEmpty ? 0 : 1
             counts.refused += sent.refusals.isEmpty ? 0 : 1
             for promise in sent.promises {
-                let key = fleet.genesis.organisations.first { $0.id == promise.validator }?.votingKey
-                if key.map({ promise.verifies(genesis: fleet.genesis.hash, key: $0) }) != true {
+                let keys = votingKeys[promise.validator] ?? []
+                if !keys.contains(where: { promise.verifies(genesis: fleet.genesis.hash, key: $0) }) {
                     wrong.append("the word of \(promise.validator) for \(id) does not verify")
                 }
             }
