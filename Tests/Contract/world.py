@@ -29,6 +29,8 @@ class World:
         # Only recipes sign with these: nothing that is generated may decide about the consortium that the runs rest on.
         self.governing = {n: Key.of_file(f"{directory}/keys/{n}-governing.key") for n in range(1, 5)}
         self.culprit = (4, Key.of_file(f"{directory}/nodes/4/voting.key"))
+        organisations = self.client.get("/v1/genesis")["genesis"]["organisations"]
+        self.culprit_terms = next(it for it in organisations if it["id"] == self.culprit[0])
         self.keys = {}
         for key in [*self.issuing.values(), self.voting]:
             self.keys[key.public] = key
@@ -144,7 +146,23 @@ class World:
     def decision(self):
         """One that changes nothing that the runs rest on, however often it is carried."""
         with self.lock:
-            return {"quota": {"organisation": self.random.randrange(1, 5), "quota": str(self.random.randrange(1 << 50, 1 << 60))}}
+            kind = self.random.choice(("quota", "quota", "keys"))
+            if kind == "keys":
+                return {"keys": self.exchange()}
+            return {"quota": {"organisation": self.random.randrange(1, 4), "quota": str(self.random.randrange(1 << 50, 1 << 60))}}
+
+    def exchange(self):
+        """Another governing key for the one that is suspended, and so signs nothing by it; its quota stays as it is."""
+        validator, voting = self.culprit
+        governing = Key(self.random.randbytes(32))
+        terms = {**self.culprit_terms, "governingKey": governing.public}
+        name = terms["name"].encode()
+        message = b"\x15lianfen/1/application" + bytes.fromhex(self.client.genesis)
+        message += validator.to_bytes(4, "little") + bytes([len(name)]) + name + b"\1" + bytes.fromhex(terms["votingKey"])
+        message += bytes.fromhex(terms["issuingKey"]) + bytes.fromhex(terms["governingKey"])
+        message += int(terms["quota"]).to_bytes(8, "little")
+        keys = (voting, self.issuing[validator], governing)
+        return {"organisation": terms, "signatures": [key.sign(message) for key in keys]}
 
     def propose(self, by):
         operation = {"kind": "propose", "decision": self.decision(), "by": by}
