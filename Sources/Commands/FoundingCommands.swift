@@ -73,7 +73,9 @@ enum FoundingCommands {
         let founder = try FounderDirectory.make(
             at: parsed.requiredText("dir"),
             FounderDirectory.Wish(
-                terms: FoundingTerms(chain: parsed.requiredText("chain"), parameters: parameters),
+                terms: FoundingTerms(
+                    chain: parsed.requiredText("chain"), rulesVersion: RulesKnown.fromEnvironment().upperBound,
+                    parameters: parameters),
                 id: OrganisationID(UInt32(parsed.requiredNumber("number"))), name: parsed.requiredText("name"),
                 quota: UInt64(parsed.requiredNumber("quota")), votes: !parsed.flag("silent"),
                 node: parsed.text("node-url")), passphrase: try InitCommand.passphrase(parsed))

@@ -9,7 +9,8 @@ public struct FoundingTerms: Sendable, Equatable {
     public let parameters: Parameters
 
     public init(
-        chain: String, rulesVersion: UInt32 = Genesis.rulesVersionKnown, parameters: Parameters = Parameters()
+        chain: String, rulesVersion: UInt32 = Genesis.rulesVersionsKnown.upperBound,
+        parameters: Parameters = Parameters()
     ) {
         self.chain = chain
         self.rulesVersion = rulesVersion

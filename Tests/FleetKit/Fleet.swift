@@ -114,7 +114,8 @@ public final class Fleet {
         }
         let password = root.appendingPathComponent("password")
         try Data("\(EtcdCluster.password)\n".utf8).write(to: password)
-        let directories = try make(Site(root: root, cluster: cluster, urls: urls, authority: authority, environment: environment))
+        let directories = try make(
+            Site(root: root, cluster: cluster, urls: urls, authority: authority, environment: environment))
         machines = try zip(directories, urls).enumerated().map { index, place in
             let (directory, url) = place
             return Machine(

@@ -72,7 +72,7 @@ import Testing
         parameters.unitsPerOrganisationMax += 1
         #expect(with(FoundingTerms(chain: "mall", parameters: parameters)) == 0)
         #expect(with(FoundingTerms(chain: "wall")) == 0)
-        #expect(with(FoundingTerms(chain: "mall", rulesVersion: 2)) == 0)
+        #expect(with(FoundingTerms(chain: "mall", rulesVersion: 1)) == 0)
         #expect(with(nil, Self.founder(2)) == 0)
         #expect(with(node: "https://b.example") == 0)
         #expect(with(node: nil) == 0)

@@ -12,7 +12,7 @@ import Wire
 
 import class Foundation.FileManager
 
-extension EtcdTests {
+extension RunningTests {
     /// What is exchanged while a consortium works: the organisations' keys, and the program itself.
     @Suite struct UpgradeProcessesTests {
         private let all = [0, 1, 2, 3]
