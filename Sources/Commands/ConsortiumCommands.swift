@@ -191,7 +191,8 @@ enum ConsortiumCommands {
         }
         let directory = try NodeOption.directory(parsed)
         var clients: [(name: String, client: NodeClient)] = []
-        if let url = parsed.text("node"), let node = try NodeOption(parsed) {
+        for url in parsed.texts("node") {
+            let node = NodeOption([try NodeOption.url(url)], authorities: parsed.text("ca"))
             clients.append(("the node at \(url)", try node.client(directory)))
         }
         if NodeSetup.exists(in: directory.path) {

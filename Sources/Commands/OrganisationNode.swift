@@ -148,7 +148,7 @@ final class OrganisationNode {
         backups = setup.backup.map { backup in
             BackupClock(
                 BackupMaker(
-                    directory, setup.file.organisation, key: key, backup.place, recipients: backup.recipients,
+                    directory, setup.file.organisation, key: keys[0], backup.place, recipients: backup.recipients,
                     retention: backup.retention), everySeconds: backup.everySeconds,
                 isReady: { runner.status.committed > 0 }, note: { console.note($0) })
         }

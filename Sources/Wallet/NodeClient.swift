@@ -219,7 +219,7 @@ public final class NodeClient: Sendable {
     /// The versions of the rules that the node's program executes, as it says itself.
     public func rulesKnown() throws(NodeClientError) -> ClosedRange<UInt32> {
         do throws(NodeClientError) {
-            return try read("/v1/software", checksChain: false).value(Form.software.stamped("software")).value.rules
+            return try read("/v1/software").value(Form.software.stamped("software")).value.rules
         } catch {
             // A program from before there was this question.
             guard error.status == 404 else { throw error }
