@@ -150,8 +150,8 @@ import Wire
                     "$.terms.parameters.unitsPerOrganisationMax", "is 7, and 256 in \(first);"
                 ),
                 (
-                    try ceremony.forge(4, as: "rules", terms: FoundingTerms(chain: "mall", rulesVersion: 2)),
-                    "$.terms.rulesVersion", "is 2; this program knows"
+                    try ceremony.forge(4, as: "rules", terms: FoundingTerms(chain: "mall", rulesVersion: 3)),
+                    "$.terms.rulesVersion", "is 3; this program knows"
                 ),
                 (try edited("商城 4", "商城 5", "renamed"), "$.signatures[0]", "does not hold"),
                 (try edited("\"node\"", "\"nodes\"", "unknown"), "$.nodes", "is not known"),
