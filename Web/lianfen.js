@@ -1059,7 +1059,7 @@ export const results = Object.freeze([
     "There is or was an organisation of this number. Apply under another.",
     "该机构编号已被使用，请换用其他编号。",
   ],
-  [113, "key-taken", "Another organisation votes by this key. Make a key of your own.", "该投票密钥已属于其他机构，请另行生成。"],
+  [113, "key-taken", "An organisation votes or has voted by this key. Make a new one.", "该投票密钥正由或曾由某机构使用，请另行生成。"],
   [114, "organisations-too-many", "The chain has as many organisations as it may.", "联盟机构数量已达上限。"],
   [
     115, "validators-too-many",
@@ -1075,6 +1075,13 @@ export const results = Object.freeze([
     "该机构待决提案已达上限，请等待其通过或失效。",
   ],
   [120, "evidence-foreign", "The votes were not signed by that organisation's voting key.", "这些投票并非由该机构的投票密钥签署。"],
+  [
+    121, "organisation-field-fixed",
+    "With its keys an organisation changes neither name nor quota, nor whether it votes.",
+    "更换密钥时不得更改机构名称、额度或是否投票。",
+  ],
+  [122, "keys-unchanged", "The organisation has these keys already.", "该机构已在使用这些密钥。"],
+  [123, "keys-too-many", "The organisation has had as many voting keys as it may.", "该机构更换投票密钥的次数已达上限。"],
 ]);
 
 const resultNames = new Map(results.map(([code, name]) => [code, name]));
