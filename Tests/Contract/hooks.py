@@ -184,7 +184,7 @@ def choose_token(case, chance, is_first):
     parameters, path = case.path_parameters or {}, case.operation.path
     token = None
     owned = path.endswith(("/entry", "/sub-roots")) or path.startswith("/v1/snapshots")
-    if owned or path in ("/v1/votes", "/v1/finals"):
+    if owned or path in ("/v1/votes", "/v1/finals", "/v1/report"):
         token = WORLD.token_of_validator()
     elif is_first or chance.random() < 0.8:
         if parameters.get("account") in dict(WORLD.actors):
