@@ -27,8 +27,6 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
     case archive(height: UInt64, reason: String)
     case snapshot(SnapshotError)
     case storage(StorageError)
-    /// There is not so much room.
-    case room(place: String, needed: UInt64, free: UInt64)
     case refused(String)
     /// Whoever makes it was told to end.
     case ended
@@ -48,7 +46,6 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
         case .archive: "backup-archive"
         case .snapshot: "backup-snapshot"
         case .storage(let error): "storage-\(error.code.rawValue)"
-        case .room: "backup-room"
         case .refused: "backup-refused"
         case .ended: "backup-ended"
         }
@@ -81,8 +78,6 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
         case .archive(let height, let reason): "the archive of blocks does not hold at height \(height): \(reason)"
         case .snapshot(let error): "\(error)"
         case .storage(let error): "\(error)"
-        case .room(let place, let needed, let free):
-            "\(place) has \(free) bytes free, and this takes some \(needed); free some space, or choose another place"
         case .refused(let reason): reason
         case .ended: "the work was ended before it was done"
         }

@@ -380,11 +380,7 @@ enum BackupCommands {
         switch error {
         case let error as BackupError:
             if case .storage(let error) = error { return explain(error) }
-            var exit: ExitCode = .refused
-            switch error {
-            case .place, .room: exit = .environment
-            default: break
-            }
+            let exit: ExitCode = if case .place = error { .environment } else { .refused }
             return CommandError(code: error.code, reason: error.description, exit: exit)
         case let error as CommandError: return error
         default:

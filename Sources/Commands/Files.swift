@@ -109,6 +109,23 @@ enum Files {
         return (UInt64(status.f_bavail) * unit, UInt64(status.f_blocks) * unit)
     }
 
+    /// RocksDB has every row twice for a while: as it came, and in order.
+    private static let restoreFactor: UInt64 = 2
+    /// For what a directory takes that has no rows.
+    private static let restoreBytes: UInt64 = 64 << 20
+
+    /// Makes sure, before anything is written, that a directory will fit which is made of so many bytes.
+    static func requireRoom(toRestore byteCount: Int, at path: String) throws {
+        guard let room = room(at: path) else { return }
+        let needed = restoreFactor * UInt64(byteCount) + restoreBytes
+        guard room.free >= needed else {
+            throw CommandError(
+                code: "room-missing", field: path,
+                reason: "\(room.free) bytes are free there, and this takes some \(needed); free some space, or choose "
+                    + "another place", exit: .environment)
+        }
+    }
+
     /// Takes a directory away with all that is in it, as far as that goes.
     static func removeTree(_ path: String) {
         for name in (try? names(in: path)) ?? [] {

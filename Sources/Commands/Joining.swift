@@ -95,6 +95,7 @@ struct Joining {
     /// Makes a node's directory of it, which must not exist yet. One that is left by a failure says that it is not
     /// whole, and is to be deleted.
     func restore(to directory: String, progress: Snapshot.Progress = { _, _ in }) throws {
+        try Files.requireRoom(toRestore: manifest.byteCount, at: directory)
         let store = try RocksDBStore(directory: directory, mode: .create)
         defer { store.close() }
         try Self.explaining {

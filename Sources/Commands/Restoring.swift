@@ -45,7 +45,8 @@ struct Restoring {
                 code: "storage-exists", field: place,
                 reason: "a chain is here already; a backup is restored where none is", exit: .environment)
         }
-        try checkRoom(path, history)
+        let objects = reader.manifest.parts.map(\.object) + (history ? reader.manifest.archive.map(\.object) : [])
+        try Files.requireRoom(toRestore: objects.reduce(0) { $0 + $1.byteCount }, at: path)
         let making = "\(place).restoring-\(getpid())"
         var beside = Beside()
         do {
@@ -60,19 +61,6 @@ struct Restoring {
             throw error
         }
         return beside
-    }
-
-    /// RocksDB has every row twice for a while: as it came, and in order.
-    private static let roomFactor = 2
-    /// For what a directory takes that has no rows.
-    private static let roomBytes: UInt64 = 64 << 20
-
-    private func checkRoom(_ path: String, _ history: Bool) throws {
-        guard let room = Files.room(at: path) else { return }
-        let parts = reader.manifest.parts.reduce(0) { $0 + $1.object.byteCount }
-        let blocks = history ? reader.manifest.archive.reduce(0) { $0 + $1.object.byteCount } : 0
-        let needed = UInt64(Self.roomFactor * (parts + blocks)) + Self.roomBytes
-        guard room.free >= needed else { throw BackupError.room(place: path, needed: needed, free: room.free) }
     }
 
     private func fill(_ path: String, _ progress: @escaping (Int, Int) -> Void) throws {

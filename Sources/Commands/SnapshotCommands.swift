@@ -46,6 +46,8 @@ enum SnapshotCommands {
         let blocks = BlockStore(store)
         let height = try blocks.height()
         try files.begin(height)
+        var isWhole = false
+        defer { if !isWhole { files.abandon(height) } }
         let bar = ProgressBar(console, "snapshot of height \(height):", unit: "tables", total: nil)
         let manifest: SnapshotManifest
         do {
@@ -56,6 +58,7 @@ enum SnapshotCommands {
             }
         } catch let error as SnapshotError { throw Joining.explain(error) }
         try files.write(manifest)
+        isWhole = true
         bar.finish()
         console.answer(json(manifest), text: "Wrote \(files.path)/\(height): \(text(manifest)).")
         return .ok

@@ -47,6 +47,9 @@ struct SnapshotFiles: Sendable {
         try Files.makeDirectory(directory(height))
     }
 
+    /// Takes away what was written of a snapshot that did not come to its end.
+    func abandon(_ height: UInt64) { Files.removeTree(directory(height)) }
+
     func write(_ bytes: [UInt8], _ height: UInt64, chunk index: Int) throws {
         try Files.write(bytes, to: chunkPath(height, index))
     }
