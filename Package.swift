@@ -153,7 +153,7 @@ var targets: [Target] = [
     tests(
         "BackupTests",
         [
-            "Backup", "Canonical", "Chain", "Concurrency", "Crypto", "HTTPClient", "Ledger", "Node", "Simulation",
+            "Backup", "Canonical", "Chain", "Concurrency", "Crypto", "Ledger", "Node", "ServerKit", "Simulation",
             "Storage",
         ]),
     tests("RegistrarTests", ["SQLite", "Registrar", "Ledger"]),

@@ -3,6 +3,7 @@ import Chain
 import Crypto
 import Ledger
 import Node
+import ServerKit
 import Simulation
 import Storage
 import Testing
@@ -10,7 +11,7 @@ import Testing
 @testable import Backup
 
 /// What a backup holds comes back, and nothing else is taken for it.
-@Suite(.serialized) struct BackupTests {
+@Suite(.serialized, .ownThread) struct BackupTests {
     private let key = SecretKey(seed: [UInt8](repeating: 5, count: 32))
     private let other = SecretKey(seed: [UInt8](repeating: 6, count: 32))
 
@@ -24,7 +25,7 @@ import Testing
         let (chain, place) = (try Chain(), MemoryPlace())
         var manifests: [BackupManifest] = []
         for _ in 0..<3 {
-            manifests.append(try chain.back(place, to: [key, other]))
+            manifests.append(try chain.back(place, to: [key, other], file: Chain.fileBytes))
             try chain.moveOn()
         }
         for (index, manifest) in manifests.enumerated() {

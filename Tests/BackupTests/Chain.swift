@@ -66,18 +66,18 @@ final class Chain {
             recipients: recipients.map(\.publicKey), program: "test")
     }
 
-    /// A backup with a file of two pieces beside the tables.
-    func back(_ place: any BackupPlace, to recipients: [SecretKey]) throws(BackupError) -> BackupManifest {
-        try writer(place, to: recipients).create(tables, files: [Self.file()], now: now)
-    }
-
-    static let fileBytes = (0..<(BackupWriter.pieceBytes + 1000)).map { UInt8(truncatingIfNeeded: $0 / 999) }
-
-    static func file() -> BackupWriter.File {
-        var left = fileBytes[...]
-        return BackupWriter.File("people.sqlite") { (max) throws(BackupError) in
+    /// A backup with a file beside the tables.
+    func back(
+        _ place: any BackupPlace, to recipients: [SecretKey], file bytes: [UInt8] = [1, 2, 3]
+    ) throws(BackupError) -> BackupManifest {
+        var left = bytes[...]
+        let file = BackupWriter.File("people.sqlite") { (max) throws(BackupError) in
             defer { left = left.dropFirst(max) }
             return Array(left.prefix(max))
         }
+        return try writer(place, to: recipients).create(tables, files: [file], now: now)
     }
+
+    /// A file of two pieces.
+    static let fileBytes = (0..<(BackupWriter.pieceBytes + 1000)).map { UInt8(truncatingIfNeeded: $0 / 999) }
 }
