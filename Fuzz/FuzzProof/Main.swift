@@ -77,7 +77,7 @@ import Ledger
                 issuingKey: key(100 + number), governingKey: key(200 + number), quota: quota)
         }
         let genesis = Genesis(
-            chain: "vectors", time: 1_700_000_000_000, orderingEpoch: Array(0..<16),
+            chain: "vectors", time: 1_700_000_000_000, rulesVersion: 1, orderingEpoch: Array(0..<16),
             organisations: [
                 organisation(1, "Mall of the North", quota: 1_000_000_000), organisation(2, "联分", quota: .max),
                 organisation(3, "Çarşı", quota: 1), organisation(4, "4", quota: 1_000_000),
