@@ -107,18 +107,11 @@ public struct BackupReader: Sendable {
         let segments = manifest.archive.filter(archive)
         let files = try fileParts(snapshot)
         let total = snapshot.chunks.count + files.count + segments.count
-        var failure: BackupError?
-        do throws(SnapshotError) {
+        try withChunks { (chunk) throws(SnapshotError) in
             try Snapshot.verify(
                 snapshot, genesis: genesis, trusting: LightClient(genesis),
-                progress: { done, _ in progress(done, total) }
-            ) { (index) throws(SnapshotError) in
-                do throws(BackupError) { return try part(index) } catch {
-                    failure = error
-                    throw .unavailable(index, "\(error)")
-                }
-            }
-        } catch { throw failure ?? .snapshot(error) }
+                progress: { done, _ in progress(done, total) }, chunk: chunk)
+        }
         for (done, index) in files.enumerated() {
             _ = try part(index)
             progress(snapshot.chunks.count + done + 1, total)
@@ -137,17 +130,11 @@ public struct BackupReader: Sendable {
         into store: any Store, genesis: Genesis, progress: @escaping Progress = { _, _ in }
     ) throws(BackupError) {
         let snapshot = try snapshot(genesis)
-        var failure: BackupError?
-        do throws(SnapshotError) {
+        try withChunks { (chunk) throws(SnapshotError) in
             try Snapshot.restore(
-                snapshot, into: store, genesis: genesis, trusting: LightClient(genesis), progress: progress
-            ) { (index) throws(SnapshotError) in
-                do throws(BackupError) { return try part(index) } catch {
-                    failure = error
-                    throw .unavailable(index, "\(error)")
-                }
-            }
-        } catch { throw failure ?? .snapshot(error) }
+                snapshot, into: store, genesis: genesis, trusting: LightClient(genesis), progress: progress,
+                chunk: chunk)
+        }
     }
 
     /// Hands over a file that lay beside the tables, piece by piece.
@@ -199,6 +186,21 @@ public struct BackupReader: Sendable {
             }
         }
         return files
+    }
+
+    /// Does what takes the snapshot's chunks. Where one of them cannot be had, it is said why in a backup's own terms.
+    private func withChunks(
+        _ body: (_ chunk: (_ index: Int) throws(SnapshotError) -> [UInt8]) throws(SnapshotError) -> Void
+    ) throws(BackupError) {
+        var failure: BackupError?
+        do throws(SnapshotError) {
+            try body { (index) throws(SnapshotError) in
+                do throws(BackupError) { return try part(index) } catch {
+                    failure = error
+                    throw .unavailable(index, "\(error)")
+                }
+            }
+        } catch { throw failure ?? .snapshot(error) }
     }
 
     private func part(_ index: Int) throws(BackupError) -> [UInt8] {

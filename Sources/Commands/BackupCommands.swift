@@ -304,7 +304,10 @@ enum BackupCommands {
                 guard sought.signer == nil else { return reader }
                 // Whose it should be: what stands in the directory, else what the genesis says.
                 let manifest = reader.manifest
-                let own = path.flatMap { Self.publicKey(ChainDirectory.votingKeyPath($0, manifest.organisation)) }
+                // It takes no passphrase: the public key stands in the clear.
+                let own = path.flatMap {
+                    try? ChainDirectory.keyFile(ChainDirectory.votingKeyPath($0, manifest.organisation)).publicKey
+                }
                 let listed = genesis.validators.first { $0.id == manifest.organisation }?.key
                 guard let signer = own ?? listed else {
                     throw BackupError.refused(
@@ -316,12 +319,6 @@ enum BackupCommands {
                 }
                 return reader
             }
-        }
-
-        /// Takes no passphrase: it stands in the clear.
-        private static func publicKey(_ file: String) -> PublicKey? {
-            guard let bytes = try? Files.read(file) else { return nil }
-            return try? KeyFile(canonicalBytes: bytes).publicKey
         }
     }
 

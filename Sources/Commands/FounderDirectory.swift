@@ -93,11 +93,7 @@ struct FounderDirectory {
             (organisation.governingKey, ChainDirectory.keyPath(path, id, "governing")),
         ] {
             guard let key else { continue }
-            let there: KeyFile
-            do { there = try KeyFile(canonicalBytes: try Files.read(file)) } catch let error as DecodingError {
-                throw CommandError(code: "key-invalid", field: file, reason: "the file is not a key: \(error)")
-            }
-            guard there.publicKey == key else {
+            guard try ChainDirectory.keyFile(file).publicKey == key else {
                 throw CommandError(
                     code: "key-foreign", field: file, reason: "this is not the key that \(requestPath) asks with")
             }

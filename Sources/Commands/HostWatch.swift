@@ -54,11 +54,11 @@ final class HostWatch: Sendable {
         }
     }
 
-    static func reserve(of total: UInt64) -> UInt64 {
+    private static func reserve(of total: UInt64) -> UInt64 {
         min(max(total / reserveShare, reserveBytes.lowerBound), reserveBytes.upperBound)
     }
 
-    static func certificates(_ files: [String]) -> [HostReport.Certificate] {
+    private static func certificates(_ files: [String]) -> [HostReport.Certificate] {
         files.map { file in
             HostReport.Certificate(file: file, endsAt: (try? Files.read(file)).flatMap { Certificates.end(pem: $0) })
         }

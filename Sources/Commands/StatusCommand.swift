@@ -92,11 +92,10 @@ enum StatusCommand {
             // What it does not tell is looked at here.
             add(
                 report?.host
-                    ?? HostReport(
-                        disk: Files.room(at: directory.path).map {
-                            HostReport.Disk(free: $0.free, total: $0.total, reserve: HostWatch.reserve(of: $0.total))
-                        }, certificates: HostWatch.certificates(setup?.certificates ?? []),
-                        backup: setup?.backup == nil ? nil : BackupRecord.read(directory.path)),
+                    ?? HostWatch(
+                        directory.path, reserve: nil, certificates: setup?.certificates ?? [],
+                        backs: setup?.backup != nil
+                    ).report,
                 every: setup?.backup?.everySeconds, now)
         }
 
