@@ -17,6 +17,7 @@ public struct BackupWriter: Sendable {
     public let organisation: OrganisationID
     /// The node's voting key.
     public let signer: SecretKey
+    /// Each once, in ascending order.
     public let recipients: [PublicKey]
     /// The version of the program, which the manifest names.
     public let program: String
@@ -32,7 +33,7 @@ public struct BackupWriter: Sendable {
         self.genesis = genesis
         self.organisation = organisation
         self.signer = signer
-        self.recipients = recipients
+        self.recipients = Set(recipients).sorted()
         self.program = program
     }
 
@@ -76,7 +77,7 @@ public struct BackupWriter: Sendable {
             let manifest = BackupManifest(
                 genesis: genesis.hash, organisation: organisation, height: height, header: snapshot.header.hash,
                 stateRoot: snapshot.header.state, blockTime: snapshot.header.time, madeAt: now, program: program,
-                recipients: Set(recipients).sorted(), parts: writing.parts, archive: old + fresh,
+                recipients: recipients, parts: writing.parts, archive: old + fresh,
                 signer: signer.publicKey)
             let firstNew = fresh.first?.first ?? .max
             try BackupReader(place, manifest, .sealer(sealer)).verify(
@@ -107,7 +108,7 @@ public struct BackupWriter: Sendable {
     private func newest(_ heights: [UInt64], below height: UInt64, among names: Set<String>) -> BackupManifest? {
         for old in heights.reversed() where old < height {
             guard let manifest = try? BackupReader.manifest(place, old), manifest.genesis == genesis.hash,
-                manifest.signer == signer.publicKey, manifest.recipients == Set(recipients).sorted()
+                manifest.signer == signer.publicKey, manifest.recipients == recipients
             else { continue }
             return manifest.archive.allSatisfy { names.contains(BackupNames.segment($0)) } ? manifest : nil
         }
