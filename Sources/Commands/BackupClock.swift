@@ -40,7 +40,7 @@ final class BackupClock: Sendable {
     /// Ends it; a backup that is being made is given up, and what was put of it is taken away by the next one.
     func stop() {
         isEnding.withLock { $0 = true }
-        maker.writer.place.cancel()
+        maker.place.cancel()
         ending.fulfil(())
         thread.withLock { thread in
             thread?.join()

@@ -88,9 +88,8 @@ enum BackupCommands {
                 reason: "say who can read the backup: `lianfen backup key` makes a key", exit: .usage)
         }
         let retention = parsed.number("keep").map { Retention(newest: $0) } ?? setup?.retention
-        let maker = BackupMaker(
-            chain, id, key: try ChainDirectory.readKey(ChainDirectory.votingKeyPath(chain.path, id), chain.passphrase),
-            place, recipients: recipients, retention: retention)
+        let key = try ChainDirectory.readKey(ChainDirectory.votingKeyPath(chain.path, id), chain.passphrase)
+        let maker = BackupMaker(chain, id, place, recipients: recipients, retention: retention, signer: { key })
         let bar = ProgressBar(console, "backup:", unit: "objects", total: nil)
         let made = try explaining { try maker.make { _, done in bar.set(done) } }
         bar.finish()

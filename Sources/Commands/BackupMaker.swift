@@ -12,20 +12,25 @@ import Wire
 /// Makes a backup of one node's directory, also while that node runs, and remembers in the directory how it went.
 struct BackupMaker: Sendable {
     let path: String
+    let genesis: Genesis
     let organisation: OrganisationID
-    let writer: BackupWriter
+    let place: any BackupPlace
+    let recipients: [PublicKey]
     let retention: Retention?
+    /// The voting key, which may be another one the next time.
+    let signer: @Sendable () throws -> SecretKey
 
     init(
-        _ directory: ChainDirectory, _ organisation: OrganisationID, key: SecretKey, _ place: any BackupPlace,
-        recipients: [PublicKey], retention: Retention?
+        _ directory: ChainDirectory, _ organisation: OrganisationID, _ place: any BackupPlace,
+        recipients: [PublicKey], retention: Retention?, signer: @escaping @Sendable () throws -> SecretKey
     ) {
         path = directory.path
+        genesis = directory.genesis
         self.organisation = organisation
-        writer = BackupWriter(
-            place, genesis: directory.genesis, organisation: organisation, signer: key, recipients: recipients,
-            program: LianfenTool.version)
+        self.place = place
+        self.recipients = recipients
         self.retention = retention
+        self.signer = signer
     }
 
     struct Made {
@@ -43,6 +48,9 @@ struct BackupMaker: Sendable {
         defer { lock.release() }
         let begun = ProgressBar.monotonic()
         do {
+            let writer = BackupWriter(
+                place, genesis: genesis, organisation: organisation, signer: try signer(), recipients: recipients,
+                program: LianfenTool.version)
             let store = try RocksDBStore(directory: ChainDirectory.storePath(path, organisation), mode: .readOnly)
             defer { store.close() }
             let files = try BesideTables(path)
@@ -60,7 +68,7 @@ struct BackupMaker: Sendable {
             try BackupRecord.note(
                 BackupStanding.Verified(
                     height: manifest.height, stateRoot: manifest.stateRoot, madeAt: manifest.madeAt,
-                    byteCount: UInt64(manifest.byteCount), milliseconds: milliseconds, store: writer.place.title),
+                    byteCount: UInt64(manifest.byteCount), milliseconds: milliseconds, store: place.title),
                 in: path)
             return Made(manifest: manifest, milliseconds: milliseconds, removed: removed, untidied: untidied)
         } catch BackupError.ended {
@@ -80,6 +88,7 @@ private final class OnlyOne {
         let file = path + "/backup.lock"
         descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw Files.failure("write", file) }
+        Files.giveToOwner(of: path, descriptor)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw CommandError(

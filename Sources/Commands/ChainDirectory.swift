@@ -20,8 +20,9 @@ struct ChainDirectory {
 
     var genesisHash: Digest { genesis.hash }
     var peoplePath: String { path + "/people.sqlite" }
-    var walletsPath: String { path + "/wallets" }
+    var walletsPath: String { Self.walletsPath(path) }
 
+    static func walletsPath(_ path: String) -> String { path + "/wallets" }
     static func genesisPath(_ path: String) -> String { path + "/genesis" }
     static func storePath(_ path: String, _ id: OrganisationID) -> String { path + "/nodes/\(id.number)/db" }
     static func votingKeyPath(_ path: String, _ id: OrganisationID) -> String {
@@ -236,17 +237,26 @@ struct Passphrase {
     init(_ parsed: Parsed) { file = parsed.text("passphrase-file") }
 
     func bytes() throws -> [UInt8]? {
-        if let file {
-            let line = try Files.firstLine(file)
-            guard !line.isEmpty else {
-                throw CommandError(
-                    code: "passphrase-empty", field: "--passphrase-file", reason: "the file's first line is empty")
-            }
-            return line
-        }
+        if let file { return try Self.line(file, "--passphrase-file") }
         guard let text = getenv("LIANFEN_PASSPHRASE") else { return nil }
         let bytes = Array(String(cString: text).utf8)
         return bytes.isEmpty ? nil : bytes
+    }
+
+    /// The one that is to take the place of another.
+    static let newOption = Option.path(
+        "new-passphrase-file", .required, help: "the first line of this file is the new passphrase")
+
+    static func new(_ parsed: Parsed) throws -> [UInt8] {
+        try line(parsed.requiredText("new-passphrase-file"), "--new-passphrase-file")
+    }
+
+    private static func line(_ file: String, _ option: String) throws -> [UInt8] {
+        let line = try Files.firstLine(file)
+        guard !line.isEmpty else {
+            throw CommandError(code: "passphrase-empty", field: option, reason: "the file's first line is empty")
+        }
+        return line
     }
 }
 

@@ -57,11 +57,28 @@ enum Files {
         }
     }
 
-    /// Writes a file for its owner's eyes only, synced, under its name only once it is whole.
+    /// What root makes in the directory of another user is that user's: otherwise a node could not read a key that was
+    /// exchanged beside it.
+    static func giveToOwner(of directory: String, _ descriptor: Int32) {
+        var status = stat()
+        guard geteuid() == 0, stat(directory, &status) == 0, status.st_uid != 0 else { return }
+        // Where the file system knows no owners there is nothing to give.
+        _ = fchown(descriptor, status.st_uid, status.st_gid)
+    }
+
+    /// The directory in which a file lies.
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    /// Writes a file for its owner's eyes only, synced, under its name only once it is whole. The owner is root's
+    /// where root writes into its own directory, and that of the directory otherwise.
     static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws {
         let partial = path + ".partial"
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw failure("write", path) }
+        giveToOwner(of: directory(of: path), descriptor)
         var written = 0
         while written < bytes.count {
             let count = bytes[written...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
@@ -83,8 +100,16 @@ enum Files {
         }
     }
 
+    /// Makes sure that a directory is there; its owner is as with `write`.
     static func makeDirectory(_ path: String, mode: mode_t = 0o700) throws {
-        guard mkdir(path, mode) == 0 || errno == EEXIST else { throw failure("make the directory", path) }
+        guard mkdir(path, mode) == 0 else {
+            guard errno == EEXIST else { throw failure("make the directory", path) }
+            return
+        }
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard descriptor >= 0 else { return }
+        giveToOwner(of: directory(of: path), descriptor)
+        close(descriptor)
     }
 
     /// Whether something is there, or may be: what cannot be looked at is not said to be missing.
@@ -99,11 +124,7 @@ enum Files {
         var place = path
         while statvfs(place, &status) != 0 {
             guard errno == ENOENT else { return nil }
-            guard let slash = place.lastIndex(of: "/") else {
-                place = "."
-                continue
-            }
-            place = slash == place.startIndex ? "/" : String(place[..<slash])
+            place = directory(of: place)
         }
         let unit = UInt64(status.f_frsize)
         return (UInt64(status.f_bavail) * unit, UInt64(status.f_blocks) * unit)

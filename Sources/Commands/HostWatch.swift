@@ -9,6 +9,7 @@ final class HostWatch: Sendable {
         var report = HostReport()
         var diskAt: UInt64?
         var filesAt: UInt64?
+        var shown: (file: String, pem: [UInt8])?
     }
 
     private let path: String
@@ -35,6 +36,14 @@ final class HostWatch: Sendable {
         self.backs = backs
     }
 
+    /// The certificate that the doors show from now on, whatever lies in its file meanwhile.
+    func show(_ pem: [UInt8], of file: String) {
+        state.withLock { state in
+            state.shown = (file, pem)
+            state.filesAt = nil
+        }
+    }
+
     var report: HostReport {
         state.withLock { state in
             let now = wallClockMilliseconds()
@@ -47,7 +56,10 @@ final class HostWatch: Sendable {
             }
             if Self.isOld(state.filesAt, Self.filesMilliseconds, now) {
                 state.filesAt = now
-                state.report.certificates = Self.certificates(certificates)
+                state.report.certificates = certificates.map { file in
+                    let pem = state.shown?.file == file ? state.shown?.pem : try? Files.read(file)
+                    return HostReport.Certificate(file: file, endsAt: pem.flatMap { Certificates.end(pem: $0) })
+                }
                 state.report.backup = backs ? BackupRecord.read(path) : nil
             }
             return state.report
@@ -56,12 +68,6 @@ final class HostWatch: Sendable {
 
     private static func reserve(of total: UInt64) -> UInt64 {
         min(max(total / reserveShare, reserveBytes.lowerBound), reserveBytes.upperBound)
-    }
-
-    private static func certificates(_ files: [String]) -> [HostReport.Certificate] {
-        files.map { file in
-            HostReport.Certificate(file: file, endsAt: (try? Files.read(file)).flatMap { Certificates.end(pem: $0) })
-        }
     }
 
     /// Whether something was looked at so long ago; a clock that was set back lets it be looked at again.

@@ -46,6 +46,18 @@ struct KeyPlace {
         return nil
     }
 
+    /// Of keys that were opened here before, the one that is in place now: no passphrase is asked for again.
+    func present(of opened: [SecretKey]) throws -> SecretKey {
+        let present = try publicKey
+        guard let key = opened.last(where: { $0.publicKey == present }) else {
+            throw CommandError(
+                code: "key-foreign", field: file,
+                reason: "it is not the key with which the node runs; restart the node, or put its key back",
+                exit: .environment)
+        }
+        return key
+    }
+
     /// Draws the next key, or takes up the one that was drawn before and has come to nothing yet. It is on disk before
     /// anybody hears of it.
     func draw(_ passphrase: Passphrase) throws -> SecretKey {
@@ -77,8 +89,8 @@ struct KeyPlace {
 
     /// A name that a crash may take back would be a key that nobody has.
     private func syncDirectory() throws {
-        let path = String(file[..<(file.lastIndex(of: "/") ?? file.startIndex)])
-        let descriptor = open(path.isEmpty ? "." : path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let path = Files.directory(of: file)
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Files.failure("sync the directory", path) }
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw Files.failure("sync the directory", path) }

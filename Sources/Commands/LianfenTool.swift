@@ -18,7 +18,8 @@ public enum LianfenTool {
                 InitCommand.command, NodeCommand.command, DemoCommand.command, LoadCommand.command,
                 WalletCommands.command, ImportCommand.command, ConsortiumCommands.command, EpochCommands.command,
                 AuditCommand.command, ProofCommands.command, ValidatorCommands.command, SnapshotCommands.command,
-                BackupCommands.command, StatusCommand.command, TxCommands.command, BenchCommand.command,
+                BackupCommands.command, PassphraseCommand.command, StatusCommand.command, TxCommands.command,
+                BenchCommand.command,
             ]),
         version: version, explain: explain)
 

@@ -19,7 +19,7 @@ enum NodeCommand {
 
             Where the directory has a file node.json, it runs the node of the one organisation that the file names, \
             over an etcd cluster and with the other members' nodes (docs/machines.md). SIGHUP lets it read peers, \
-            observers and its password of etcd there again.
+            observers and its password of etcd there again, and the certificate of its doors.
             """,
         options: [
             .path("dir", placeholder: "DIR", .required, help: "the chain's directory"),
@@ -96,13 +96,22 @@ enum NodeCommand {
                 node.runner, network: { node.standing }, failure: { node.failure },
                 meanwhile: {
                     guard hangUps.take() else { return }
-                    do {
+                    try reread("Read \(NodeSetup.path(directory.path)) again.", "Goes on with the setup as it was") {
                         try service?.setObservers(node.reload(directory))
-                        console.note("Read \(NodeSetup.path(directory.path)) again.")
-                    } catch let error as CommandError {
-                        console.note("Nothing was changed: \(error.field.map { "\($0): " } ?? "")\(error.reason)")
+                        return true
+                    }
+                    try reread("Shows the new certificate.", "Goes on with the certificate as it was") {
+                        try service?.rereadTLS() ?? false
                     }
                 })
+        }
+
+        /// Tells how it went to take on what has changed outside.
+        /// - Parameter act: whether there was anything to take on.
+        private func reread(_ done: String, _ undone: String, _ act: () throws -> Bool) throws {
+            do { if try act() { console.note(done) } } catch let error as CommandError {
+                console.note("\(undone): \(error.sentence)")
+            }
         }
 
         /// Shows how it goes until the end.

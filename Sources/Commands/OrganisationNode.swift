@@ -50,7 +50,11 @@ final class OrganisationNode {
             report: { report in
                 console.note(report.failure.map { "Peer: \($0)" } ?? "Peer: \(report.organisation) answers again.")
             })
-        files.found = { peers.add($0) }
+        let opened = Locked(keys)
+        files.found = { key in
+            peers.add(key)
+            opened.withLock { $0.append(key) }
+        }
         let told = Locked("")
         files.report = { sentence in
             // A key that is missing is looked for every second.
@@ -83,7 +87,7 @@ final class OrganisationNode {
             // Once it is certain that the ring is the one that the statements started.
             if let start = place.start { try blocks.adopt(start) }
             return try OrganisationNode(
-                setup, directory, keys, files, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
+                setup, directory, keys, opened, files, blocks, peers, log, ordering: log ?? NoOrder(epoch: place.epoch),
                 begunBy: place.change, head, console, certified)
         } catch {
             peers.stop()
@@ -94,9 +98,10 @@ final class OrganisationNode {
     }
 
     private init(
-        _ setup: NodeSetup, _ directory: ChainDirectory, _ keys: [SecretKey], _ files: VotingKeyFiles,
-        _ blocks: BlockStore, _ peers: Peers, _ log: EtcdLog?, ordering: any Ordering, begunBy change: EpochChange?,
-        _ head: UInt64, _ console: Console, _ certified: @escaping @Sendable (CertifiedBlock) -> Void
+        _ setup: NodeSetup, _ directory: ChainDirectory, _ keys: [SecretKey], _ opened: Locked<[SecretKey]>,
+        _ files: VotingKeyFiles, _ blocks: BlockStore, _ peers: Peers, _ log: EtcdLog?, ordering: any Ordering,
+        begunBy change: EpochChange?, _ head: UInt64, _ console: Console,
+        _ certified: @escaping @Sendable (CertifiedBlock) -> Void
     ) throws {
         organisation = setup.file.organisation
         observers = setup.file.observers
@@ -148,8 +153,10 @@ final class OrganisationNode {
         backups = setup.backup.map { backup in
             BackupClock(
                 BackupMaker(
-                    directory, setup.file.organisation, key: keys[0], backup.place, recipients: backup.recipients,
-                    retention: backup.retention), everySeconds: backup.everySeconds,
+                    directory, setup.file.organisation, backup.place, recipients: backup.recipients,
+                    retention: backup.retention,
+                    signer: { try files.place.present(of: opened.withLock { $0 }) }),
+                everySeconds: backup.everySeconds,
                 isReady: { runner.status.committed > 0 }, note: { console.note($0) })
         }
     }

@@ -95,6 +95,11 @@ final class Service {
     let gateway: Gateway
     private let server: HTTPServer
     private let figures: HTTPServer?
+    private let watch: HostWatch
+    private let tlsFiles: TLSFiles?
+    /// What the doors show, but for a door of figures on loopback, which has no TLS.
+    private var tls: HTTPServerConfiguration.TLS?
+    private let figuresHaveTLS: Bool
     private let log: EventLog
     private let drainSeconds: Int
     /// Where pages and interface are.
@@ -118,7 +123,9 @@ final class Service {
         guard let listen = parsed.text("listen") else { return nil }
         let address = try Address(listen, option: "--listen")
         let figuresAddress = try parsed.text("metrics").map { try Address($0, option: "--metrics") }
-        let tls = try Self.tls(parsed)
+        tlsFiles = try TLSFiles(parsed)
+        let tls = try tlsFiles?.read()
+        self.tls = tls
         let doors = [("--listen", address)] + [figuresAddress].compactMap { $0.map { ("--metrics", $0) } }
         for (option, door) in doors where tls == nil && !door.isLoopback && !parsed.flag("behind-proxy") {
             throw CommandError(
@@ -141,10 +148,11 @@ final class Service {
         observers = Set(try parsed.texts("observer").map(Self.observer))
         configuration.observers = observers.union(more)
         configuration.network = network
-        let watch = HostWatch(
+        watch = HostWatch(
             directory.path, reserve: parsed.number("disk-reserve").map { UInt64($0) << 20 },
-            certificates: [parsed.text("tls-certificate")].compactMap(\.self) + certificates, backs: backs)
-        configuration.host = { watch.report }
+            certificates: [tlsFiles?.certificate].compactMap(\.self) + certificates, backs: backs)
+        if let tls, let tlsFiles { watch.show(tls.certificate, of: tlsFiles.certificate) }
+        configuration.host = { [watch] in watch.report }
         configuration.program = LianfenTool.version
         configuration.rulesKnown = try RulesKnown.fromEnvironment()
         gateway = try Gateway(
@@ -159,11 +167,13 @@ final class Service {
             throw Self.refused("--listen", error)
         }
         gateway.attach(server)
+        let figuresHaveTLS = tls != nil && figuresAddress?.isLoopback == false
+        self.figuresHaveTLS = figuresHaveTLS
         do {
             figures = try figuresAddress.map { [gateway] address in
                 var door = HTTPServerConfiguration()
                 (door.host, door.port, door.threads, door.connectionsMax) = (address.host, address.port, 1, 64)
-                if !address.isLoopback { door.tls = tls }
+                if figuresHaveTLS { door.tls = tls }
                 return try HTTPServer(configuration: door, application: FiguresPage(gateway: gateway))
             }
         } catch let error as HTTPServerError {
@@ -186,6 +196,30 @@ final class Service {
     /// From now on these may read whole blocks, beside those of the command line.
     func setObservers(_ more: [PublicKey]) { gateway.setObservers(observers.union(more)) }
 
+    /// Reads the certificate and key of the doors again, and shows them from now on.
+    /// - Returns: whether they were others than before.
+    /// - Throws: where they cannot be used; the doors go on with what they have.
+    func rereadTLS() throws -> Bool {
+        guard let tlsFiles, let new = try self.tlsFiles?.read(), new != tls else { return false }
+        let end = Certificates.end(pem: new.certificate) ?? .max
+        guard end > wallClockMilliseconds() else {
+            throw CommandError(
+                code: "tls", field: tlsFiles.certificate, reason: "this certificate ended at \(UTC.text(end))",
+                exit: .environment)
+        }
+        do throws(HTTPServerError) {
+            try server.exchange(new)
+            if figuresHaveTLS { try figures?.exchange(new) }
+        } catch {
+            throw CommandError(
+                code: "tls", field: tlsFiles.certificate, reason: error.reason, exit: .environment)
+        }
+        tls = new
+        watch.show(new.certificate, of: tlsFiles.certificate)
+        log.note(.info, "certificate", [.init("endsAt", .string(UTC.text(end)))])
+        return true
+    }
+
     /// Closes the doors in order: says that it leaves, takes nothing new, answers what is under way, ends.
     func stop() {
         gateway.leave()
@@ -201,15 +235,24 @@ final class Service {
     /// How long requests under way may take to be answered at the end.
     private static let graceMilliseconds = 10_000
 
-    private static func tls(_ parsed: Parsed) throws -> HTTPServerConfiguration.TLS? {
-        switch (parsed.text("tls-certificate"), parsed.text("tls-key")) {
-        case (nil, nil): return nil
-        case (let certificate?, let key?):
-            return HTTPServerConfiguration.TLS(certificate: try Files.read(certificate), key: try Files.read(key))
-        default:
-            throw CommandError(
-                code: "tls-half", field: "--tls-certificate", reason: "certificate and key are given together",
-                exit: .usage)
+    /// Where the certificate of the doors and its key lie.
+    private struct TLSFiles {
+        let certificate: String
+        let key: String
+
+        init?(_ parsed: Parsed) throws {
+            switch (parsed.text("tls-certificate"), parsed.text("tls-key")) {
+            case (nil, nil): return nil
+            case (let certificate?, let key?): (self.certificate, self.key) = (certificate, key)
+            default:
+                throw CommandError(
+                    code: "tls-half", field: "--tls-certificate", reason: "certificate and key are given together",
+                    exit: .usage)
+            }
+        }
+
+        func read() throws -> HTTPServerConfiguration.TLS {
+            HTTPServerConfiguration.TLS(certificate: try Files.read(certificate), key: try Files.read(key))
         }
     }
 

@@ -45,7 +45,6 @@ struct VotingKeyFiles: VotingKeys {
     }
 
     private static func text(_ error: any Error) -> String {
-        guard let error = error as? CommandError else { return "\(error)" }
-        return (error.field.map { "\($0): " } ?? "") + error.reason
+        (error as? CommandError)?.sentence ?? "\(error)"
     }
 }

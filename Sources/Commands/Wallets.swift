@@ -17,8 +17,31 @@ struct Wallets {
 
     struct Entry {
         let name: String
+        let file: String
         let account: AccountID
-        let keyFile: KeyFile
+        var keyFile: KeyFile
+
+        fileprivate init(name: String, file: String, account: AccountID, keyFile: KeyFile) {
+            (self.name, self.file, self.account, self.keyFile) = (name, file, account, keyFile)
+        }
+
+        fileprivate init(name: String, file: String) throws {
+            do {
+                var decoder = Decoder(try Files.read(file))
+                self.init(name: name, file: file, account: try decoder.value(), keyFile: try decoder.value())
+                try decoder.finish()
+            } catch let error as DecodingError {
+                throw CommandError(code: "wallet-invalid", field: file, reason: "the file is not a wallet: \(error)")
+            }
+        }
+
+        /// As it lies in its file.
+        var bytes: [UInt8] {
+            var encoder = Encoder()
+            encoder.value(account)
+            encoder.value(keyFile)
+            return encoder.bytes
+        }
     }
 
     func path(_ name: String) throws -> String {
@@ -47,14 +70,7 @@ struct Wallets {
                 reason: "there is no wallet \(CommandError.quoted(name)) here; "
                     + "`lianfen wallet show --dir \(directory.path)` lists them")
         }
-        do {
-            var decoder = Decoder(try Files.read(file))
-            let entry = Entry(name: name, account: try decoder.value(), keyFile: try decoder.value())
-            try decoder.finish()
-            return entry
-        } catch let error as DecodingError {
-            throw CommandError(code: "wallet-invalid", field: file, reason: "the file is not a wallet: \(error)")
-        }
+        return try Entry(name: name, file: file)
     }
 
     func author(_ name: String) throws -> Author {
@@ -68,9 +84,12 @@ struct Wallets {
         }
     }
 
-    func all() throws -> [Entry] {
-        try Files.names(in: directory.walletsPath).filter { $0.hasSuffix(".wallet") }.map {
-            try entry(String($0.dropLast(".wallet".count)))
+    func all() throws -> [Entry] { try Self.all(in: directory.walletsPath) }
+
+    /// Those in the directory of wallets.
+    static func all(in path: String) throws -> [Entry] {
+        try Files.names(in: path).filter { $0.hasSuffix(".wallet") }.map {
+            try Entry(name: String($0.dropLast(".wallet".count)), file: "\(path)/\($0)")
         }
     }
 
@@ -86,10 +105,9 @@ struct Wallets {
                 reason: "a wallet's key is sealed under a passphrase" + Passphrase.hint)
         }
         try Files.makeDirectory(directory.walletsPath)
-        var encoder = Encoder()
-        encoder.value(account)
-        encoder.value(passphrase.map { KeyFile(sealing: key, passphrase: $0) } ?? KeyFile(clear: key))
-        try Files.write(encoder.bytes, to: try path(name))
+        let keyFile = passphrase.map { KeyFile(sealing: key, passphrase: $0) } ?? KeyFile(clear: key)
+        let entry = Entry(name: name, file: try path(name), account: account, keyFile: keyFile)
+        try Files.write(entry.bytes, to: entry.file)
     }
 
     /// Takes back a wallet whose account was refused.

@@ -5,8 +5,6 @@ final class Counters: Sendable {
     let connections = Atomic(0)
     let exchanges = Atomic(0)
     let streams = Atomic(0)
-    /// Connections put aside that nobody has finished taking up again.
-    let suspended = Atomic(0)
     let requests = Atomic<UInt64>(0)
     let refused = Atomic<UInt64>(0)
     let shed = Atomic<UInt64>(0)

@@ -10,7 +10,7 @@ import Synchronization
 /// waits.
 ///
 /// `@unchecked Sendable` is true because `handle` is written before the thread starts, and used by that thread alone
-/// until it has ended; `hasOpened` is the thread's too, and the rest is constant or locked.
+/// until it has ended; `hasOpened` and `openCount` are the thread's too, and the rest is constant, atomic or locked.
 @safe final class Daemon: @unchecked Sendable {
     /// Ciphers and versions: what is safe today, and nothing before TLS 1.2.
     private static let tlsPriorities = "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
@@ -31,10 +31,16 @@ import Synchronization
     private let bell: Int32
     private let isRung = Atomic(false)
     private let arrivals = Locked(Arrivals())
+    /// Connections put aside that nobody has finished taking up again.
+    private let suspended = Atomic(0)
+    private let retired = Atomic(false)
+    private let ended = Atomic(false)
     /// Whether the socket being added has become a connection.
-    var hasOpened = false
+    private var hasOpened = false
+    private var openCount = 0
 
-    init(core: ServerCore, connectionsMax: Int) throws(HTTPServerError) {
+    /// - Parameter tls: the certificate that it shows for as long as it lives; nil: plain HTTP.
+    init(core: ServerCore, tls: HTTPServerConfiguration.TLS?, connectionsMax: Int) throws(HTTPServerError) {
         self.core = core
         unsafe handle = nil
         bell = lf_bell()
@@ -43,7 +49,6 @@ import Synchronization
             handle: handleRequest, completed: requestCompleted, notify: connectionChanged, line: requestLine,
             // Whoever stops this object, which its owner has to do, ends all calls.
             context: Unmanaged.passUnretained(self).toOpaque())
-        let tls = core.configuration.tls
         // A head of the allowed size, what the daemon notes about its fields, and the head of the answer. Not more,
         // since a connection that has served one request has touched all of it.
         let poolBytes = core.configuration.headBytesMax + (8 << 10)
@@ -53,14 +58,15 @@ import Synchronization
             unsafe lf_http_start(callbacks, UInt32(connectionsMax), poolBytes, certificate, key, priorities)
         }
         guard unsafe handle != nil else {
-            close(bell)
             throw tls == nil
                 ? HTTPServerError(.system, "the server cannot be started")
                 : HTTPServerError(.tls, "certificate and key cannot be used together")
         }
     }
 
-    /// Hands a connected socket over, from any thread; it is the daemon's in any case.
+    deinit { close(bell) }
+
+    /// Hands a connected socket over, from any thread; it is the daemon's in any case. Not after `retire` or `end`.
     func add(_ descriptor: Int32, _ address: sockaddr_storage, _ count: socklen_t) {
         arrivals.withLock { $0.sockets.append(Socket(descriptor: descriptor, address: address, count: count)) }
         ring()
@@ -68,7 +74,7 @@ import Synchronization
 
     /// Puts a connection aside; on the daemon's thread.
     func suspend(_ connection: OpaquePointer) {
-        core.counters.suspended.wrappingAdd(1, ordering: .relaxed)
+        suspended.wrappingAdd(1, ordering: .relaxed)
         unsafe MHD_suspend_connection(connection)
     }
 
@@ -77,7 +83,7 @@ import Synchronization
         unsafe MHD_resume_connection(connection)
         ring()
         // The last use of this object: stopping waits for it.
-        core.counters.suspended.wrappingSubtract(1, ordering: .releasing)
+        suspended.wrappingSubtract(1, ordering: .releasing)
     }
 
     /// Sees to it that a connection goes whose request has ended otherwise than by a whole answer; on the daemon's
@@ -98,7 +104,7 @@ import Synchronization
         unsafe write(bell, &one, 8)
     }
 
-    /// The body of the daemon's thread; ends with `end`.
+    /// The body of the daemon's thread; ends with `end`, or with the last connection after `retire`.
     func run() {
         var waiting = unsafe [
             pollfd(fd: lf_http_epoll(handle), events: Int16(POLLIN), revents: 0),
@@ -106,6 +112,7 @@ import Synchronization
         ]
         while true {
             unsafe MHD_run(handle)
+            if isRetired, openCount == 0, arrivals.withLock(\.sockets.isEmpty) { return stop() }
             var milliseconds: UInt64 = 0
             // There are no timeouts in the daemon: it says zero where it has more to do, or nothing at all.
             let isBusy = unsafe MHD_get_timeout(handle, &milliseconds) == .YES && milliseconds == 0
@@ -134,18 +141,40 @@ import Synchronization
         return !isStopping
     }
 
+    /// Another has taken its place: its connections end with their next answer, its streams when they are asked for
+    /// more, and it ends with the last of them.
+    func retire() {
+        retired.store(true, ordering: .releasing)
+        ring()
+    }
+
+    var isRetired: Bool { retired.load(ordering: .acquiring) }
+
+    /// Whether nothing is left of it but this object.
+    var hasEnded: Bool { ended.load(ordering: .acquiring) }
+
     /// Lets the thread end.
     func end() {
         arrivals.withLock { $0.isStopping = true }
         ring()
     }
 
-    /// Ends all connections; after the thread, and while none is put aside.
+    /// Ends all connections; on its own thread or after that, once all answers are given. A second call does nothing.
     func stop() {
+        if hasEnded { return }
+        // Who gave an answer may not have taken its connection up yet: the library aborts if it is stopped before that.
+        while suspended.load(ordering: .acquiring) > 0 { usleep(500) }
         unsafe MHD_stop_daemon(handle)
         unsafe handle = nil
-        close(bell)
+        ended.store(true, ordering: .releasing)
     }
+
+    fileprivate func opened() {
+        hasOpened = true
+        openCount += 1
+    }
+
+    fileprivate func closed() { openCount -= 1 }
 }
 
 // MARK: What the daemon calls
@@ -171,13 +200,15 @@ private let connectionChanged: MHD_NotifyConnectionCallback = { context, daemon,
     guard let daemon = unsafe daemon, let kept = unsafe kept else { return }
     if change.rawValue == connectionStarted {
         let owner = unsafe owner(context)
-        owner.hasOpened = true
+        owner.opened()
         let opened = unsafe owner.core.opened(
             by: owner,
             descriptor: lf_http_descriptor(daemon), address: lf_http_address(daemon))
         unsafe kept.pointee = Unmanaged.passRetained(opened).toOpaque()
     } else if let pointer = unsafe kept.pointee {
-        unsafe owner(context).core.closed(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
+        let owner = unsafe owner(context)
+        unsafe owner.core.closed(Unmanaged<Connection>.fromOpaque(pointer).takeRetainedValue())
+        owner.closed()
         unsafe kept.pointee = nil
     }
 }

@@ -16,17 +16,22 @@ final class Door: Sendable {
     /// How often the door looks up when nobody knocks, for what lingers and for the end.
     private static let lookMilliseconds: Int32 = 50
 
+    /// The daemons that take new connections, and which of them is next.
+    private struct Crew {
+        var daemons: [Daemon]
+        var turn = 0
+    }
+
     let port: Int
     private let listening: Int32
     private let core: ServerCore
-    private let daemons: [Daemon]
     private let connectionsMax: Int
-    private let turn = Atomic(0)
+    private let crew: Locked<Crew>
     private let isClosed = Atomic(false)
 
     init(core: ServerCore, daemons: [Daemon], listening: Int32, port: Int, connectionsMax: Int) {
         self.core = core
-        self.daemons = daemons
+        crew = Locked(Crew(daemons: daemons))
         self.listening = listening
         self.port = port
         self.connectionsMax = connectionsMax
@@ -81,6 +86,15 @@ final class Door: Sendable {
 
     private static func reason(_ code: Int32 = errno) -> String { unsafe String(cString: strerror(code)) }
 
+    /// New connections go to others from now on.
+    /// - Returns: those who had them until now, who get none any more.
+    func replace(by daemons: [Daemon]) -> [Daemon] {
+        crew.withLock { crew in
+            defer { crew = Crew(daemons: daemons) }
+            return crew.daemons
+        }
+    }
+
     /// Nobody is taken in any more; the thread ends soon.
     func close() { isClosed.store(true, ordering: .releasing) }
 
@@ -133,8 +147,11 @@ final class Door: Sendable {
             return
         }
         core.counters.connections.wrappingAdd(1, ordering: .relaxed)
-        // In turn, so that no thread has many more than another.
-        daemons[turn.wrappingAdd(1, ordering: .relaxed).oldValue % daemons.count].add(descriptor, address, count)
+        crew.withLock { crew in
+            // In turn, so that no thread has many more than another.
+            crew.turn = (crew.turn + 1) % crew.daemons.count
+            crew.daemons[crew.turn].add(descriptor, address, count)
+        }
     }
 
     /// Counts one more of an address, unless it has as many as it may have.

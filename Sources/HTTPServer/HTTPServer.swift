@@ -33,15 +33,19 @@ public final class HTTPServer: Sendable {
         var door: WorkerThread?
         var deadlines: WorkerThread?
         var parking: WorkerThread?
-        var daemons: [WorkerThread] = []
+        /// Those who take new connections, and those who were replaced and have connections left.
+        var daemons: [(daemon: Daemon, thread: WorkerThread)] = []
     }
+
+    /// So many exchanges of the certificate may have connections left of the time before them.
+    public static let exchangesMax = 4
 
     /// What it listens at.
     public let port: Int
     /// The bound of connections that the limit of descriptors allows.
     public let connectionsMax: Int
     private let core: ServerCore
-    private let daemons: [Daemon]
+    private let crewCount: Int
     private let door: Door
     private let deadlines: Deadlines
     private let threads: Locked<Threads>
@@ -58,17 +62,14 @@ public final class HTTPServer: Sendable {
         core = ServerCore(configuration, application, lingering: Lingering())
         let (listening, port) = try Door.listen(host: configuration.host, port: configuration.port)
         self.port = port
-        let count = max(1, configuration.threads ?? max(2, processorCount()))
-        var daemons: [Daemon] = []
+        crewCount = max(1, configuration.threads ?? max(2, processorCount()))
+        let daemons: [Daemon]
         do throws(HTTPServerError) {
-            // Each could take all, since the door's bound has to be reached first.
-            for _ in 0..<count { daemons.append(try Daemon(core: core, connectionsMax: connectionsMax + 1)) }
+            daemons = try Self.crew(of: crewCount, core, tls: configuration.tls, connectionsMax: connectionsMax)
         } catch {
-            for daemon in daemons { daemon.stop() }
             Glibc.close(listening)
             throw error
         }
-        self.daemons = daemons
         door = Door(
             core: core, daemons: daemons, listening: listening, port: port, connectionsMax: connectionsMax)
         deadlines = Deadlines(core: core)
@@ -77,13 +78,61 @@ public final class HTTPServer: Sendable {
                 door: WorkerThread("http-door") { [door] in door.run() },
                 deadlines: WorkerThread("http-deadlines") { [deadlines] in deadlines.run() },
                 parking: WorkerThread("http-parking") { [core] in core.parking.run() },
-                daemons: daemons.map { daemon in WorkerThread("http") { daemon.run() } }))
+                daemons: daemons.map(Self.started)))
+    }
+
+    private static func crew(
+        of count: Int, _ core: ServerCore, tls: HTTPServerConfiguration.TLS?, connectionsMax: Int
+    ) throws(HTTPServerError) -> [Daemon] {
+        var daemons: [Daemon] = []
+        do throws(HTTPServerError) {
+            // Each could take all, since the door's bound has to be reached first.
+            for _ in 0..<count {
+                daemons.append(try Daemon(core: core, tls: tls, connectionsMax: connectionsMax + 1))
+            }
+        } catch {
+            for daemon in daemons { daemon.stop() }
+            throw error
+        }
+        return daemons
+    }
+
+    private static func started(_ daemon: Daemon) -> (daemon: Daemon, thread: WorkerThread) {
+        (daemon, WorkerThread("http") { daemon.run() })
     }
 
     deinit { stop(graceMilliseconds: 0) }
 
     /// Asks all streams that wait again; returns at once. Wakes that come fast after one another are made one.
     public func wakeStreams() { core.parking.wakeAll() }
+
+    /// Shows another certificate to whoever connects from now on, and nobody is turned away meanwhile.
+    ///
+    /// What is being answered is answered; connections that were made before end with their next answer, and streams at
+    /// once, so that clients come back and see the new certificate.
+    /// - Throws: ``HTTPServerError`` where the two cannot be used together, where the server speaks plain HTTP or has
+    ///   ended, and where ``exchangesMax`` exchanges have not come to their end; nothing is changed then.
+    public func exchange(_ tls: HTTPServerConfiguration.TLS) throws(HTTPServerError) {
+        guard core.configuration.tls != nil else { throw HTTPServerError(.tls, "the server speaks plain HTTP") }
+        try threads.withLock { threads throws(HTTPServerError) in
+            guard threads.deadlines != nil else { throw HTTPServerError(.system, "the server has ended") }
+            threads.daemons.removeAll { daemon, thread in
+                guard daemon.hasEnded else { return false }
+                thread.join()
+                return true
+            }
+            guard threads.daemons.count <= crewCount * Self.exchangesMax else {
+                throw HTTPServerError(
+                    .tls,
+                    "connections of \(Self.exchangesMax) certificates before this one are still in use; "
+                        + "try again in some minutes")
+            }
+            let daemons = try Self.crew(of: crewCount, core, tls: tls, connectionsMax: connectionsMax)
+            threads.daemons += daemons.map(Self.started)
+            for daemon in door.replace(by: daemons) { daemon.retire() }
+        }
+        wakeStreams()
+    }
 
     /// Takes no new connections in; those that are there go on, and end with their next answer.
     public func stopAccepting() {
@@ -123,12 +172,12 @@ public final class HTTPServer: Sendable {
         deadlines.close()
         deadlineThread.join()
         parkingThread.join()
-        for daemon in daemons { daemon.end() }
-        for thread in threads.withLock({ $0.daemons }) { thread.join() }
-        // An answer that has won may not have taken its connection up yet: the daemon aborts if it is stopped before
-        // that.
-        while core.counters.suspended.load(ordering: .acquiring) > 0 { usleep(500) }
-        for daemon in daemons { daemon.stop() }
+        let daemons = threads.withLock(\.daemons)
+        for (daemon, _) in daemons { daemon.end() }
+        for (daemon, thread) in daemons {
+            thread.join()
+            daemon.stop()
+        }
         core.lingering.close()
     }
 

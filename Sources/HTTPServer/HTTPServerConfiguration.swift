@@ -1,7 +1,7 @@
 /// Where a server listens and what it allows. Each bound is a number that can be lowered for a test.
 public struct HTTPServerConfiguration: Sendable {
     /// Certificate chain and key, both as PEM.
-    public struct TLS: Sendable {
+    public struct TLS: Equatable, Sendable {
         public var certificate: [UInt8]
         public var key: [UInt8]
 

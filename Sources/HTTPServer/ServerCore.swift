@@ -15,7 +15,6 @@ final class ServerCore: Sendable {
     let lingering: Lingering
     let counters = Counters()
     let peers: Locked<[String: Int]>?
-    /// Answers that are written past the daemon, as they go out.
     /// Answers say from now on that the connection ends.
     let isLeaving = Atomic(false)
     /// Whatever is not answered now is answered by the server.
@@ -179,7 +178,8 @@ final class ServerCore: Sendable {
             if isStopping.load(ordering: .acquiring) { exchange.send(application.problem(.stopping)) }
             return true
         }
-        return unsafe queue(response, connection, daemon, closing: isLeaving.load(ordering: .relaxed))
+        let closing = isLeaving.load(ordering: .relaxed) || connection.daemon.isRetired
+        return unsafe queue(response, connection, daemon, closing: closing)
     }
 
     private func refuse(_ connection: Connection, _ daemon: OpaquePointer, _ problem: HTTPServerProblem) -> Bool {

@@ -44,7 +44,8 @@ import Synchronization
         while true {
             if isBroken { return lf_http_stream_broken() }
             if !left.isEmpty { return unsafe take(into: buffer) }
-            guard let round = place.round else { return lf_http_stream_end() }
+            // In this order: whoever retires the daemon wakes all streams after that.
+            guard let round = place.round, !daemon.isRetired else { return lf_http_stream_end() }
             switch stream.next(max: buffer.count) {
             case .bytes(let piece) where !piece.isEmpty: left = piece[...]
             case .end: return lf_http_stream_end()

@@ -22,10 +22,10 @@ public struct CommandError: Error, Equatable, Sendable {
     }
 
     /// The line that a person reads.
-    var text: String {
-        guard let field else { return "error: \(reason)" }
-        return "error: \(field): \(reason)"
-    }
+    var text: String { "error: \(sentence)" }
+
+    /// The field at fault, where there is one, and what was wrong with it.
+    public var sentence: String { field.map { "\($0): \(reason)" } ?? reason }
 
     /// `{"error":{"code":…,"field":…,"reason":…}}`, as `--json` prints it on the standard error stream.
     public var json: JSONValue {

@@ -1,3 +1,4 @@
+import Concurrency
 import Foundation
 import HTTPServer
 import TestSupport
@@ -65,6 +66,95 @@ import Testing
         #expect(Self.code(configuration) == .tls)
         configuration.tls = HTTPServerConfiguration.TLS(certificate: [1, 2], key: [])
         #expect(Self.code(configuration) == .tls)
+    }
+
+    /// Whoever was there before is answered and let go, and whoever comes sees the new certificate.
+    @Test func showsAnotherCertificateFromNowOn() async throws {
+        let (one, other) = try await onThread { (try Self.tls(), try Self.tls()) }
+        try await serving({ $0.tls = one }) { server, echo in
+            func shows(_ tls: HTTPServerConfiguration.TLS) throws -> Bool {
+                try withTemporaryDirectory { directory in
+                    let file = directory.appendingPathComponent("authority.pem")
+                    try Data(tls.certificate).write(to: file)
+                    let url = "https://localhost:\(server.port)/hello"
+                    return try Self.run("curl", ["-s", "--max-time", "30", "--cacert", file.path, url]) == "hello"
+                }
+            }
+            #expect(try shows(one))
+            #expect(try !shows(other))
+            let held = Background("https://127.0.0.1:\(server.port)/held")
+            let stream = Background("https://127.0.0.1:\(server.port)/events")
+            #expect(eventually { echo.held.withLock { $0.count } == 1 && server.statistics.streams == 1 })
+
+            try server.exchange(other)
+            #expect(try shows(other))
+            #expect(try !shows(one))
+            #expect(stream.answer.hasSuffix(" 0"), "the stream comes to an end that its client takes for one")
+            #expect(echo.held.withLock { $0[0].send(Echo.text("in time")) })
+            let answer = held.answer
+            #expect(answer.contains("Connection: close") && answer.hasSuffix("in time 0"))
+            #expect(eventually { server.statistics.connections == 0 })
+
+            let wrong = HTTPServerConfiguration.TLS(certificate: one.certificate, key: other.key)
+            #expect(throws: HTTPServerError.self) { try server.exchange(wrong) }
+            #expect(try shows(other))
+        }
+        try await serving { server, _ in
+            #expect(throws: HTTPServerError.self) { try server.exchange(one) }
+            let answer = try Client(port: server.port).get("/hello")
+            #expect(answer.text == "hello")
+        }
+    }
+
+    @Test func noRequestIsLostWhileCertificatesAreExchanged() async throws {
+        let certificates = try await onThread { try (0..<4).map { _ in try Self.tls() } }
+        try await serving({ $0.tls = certificates[0] }) { server, _ in
+            let clients = (0..<3).map { _ in
+                Background("https://127.0.0.1:\(server.port)/later?[1-300]", options: ["--no-progress-meter"])
+            }
+            for certificate in certificates.dropFirst() {
+                let before = server.statistics.requests
+                #expect(eventually { server.statistics.requests > before + 30 })
+                try server.exchange(certificate)
+            }
+            for client in clients {
+                let answers = client.answer.components(separatedBy: "later 0").count - 1
+                #expect(answers == 300)
+            }
+        }
+    }
+
+    /// What clients of old certificates hold is bounded, and is free again when they have gone.
+    @Test func exchangesAreBounded() async throws {
+        let tls = try await onThread { try Self.tls() }
+        try await serving({
+            $0.tls = tls
+            $0.threads = 1
+        }) { server, echo in
+            var clients: [Background] = []
+            for number in 1...HTTPServer.exchangesMax {
+                clients.append(Background("https://127.0.0.1:\(server.port)/held"))
+                #expect(eventually { echo.held.withLock { $0.count } == number })
+                try server.exchange(tls)
+            }
+            #expect(throws: HTTPServerError.self) { try server.exchange(tls) }
+            for exchange in echo.held.withLock({ $0 }) { exchange.send(Echo.text("at last")) }
+            for client in clients { #expect(client.answer.hasSuffix("at last 0")) }
+            #expect(eventually { (try? server.exchange(tls)) != nil })
+        }
+    }
+
+    /// curl on a thread of its own: what it says, and after each answer its exit code.
+    private final class Background: Sendable {
+        private let said = Waiter<String>()
+
+        init(_ url: String, options: [String] = ["-i"]) {
+            let arguments = ["-ks", "--max-time", "60", "-w", " %{exitcode}"] + options + [url]
+            _ = WorkerThread { [said] in said.fulfil((try? TLSTests.run("curl", arguments)) ?? "") }
+        }
+
+        /// Waits for all of it; to be asked once.
+        var answer: String { said.wait(within: 60_000) ?? "" }
     }
 
     private static func code(_ configuration: HTTPServerConfiguration) -> HTTPServerError.Code? {

@@ -79,8 +79,8 @@ extension RunningTests {
                         try Self.install(new.path + "/127.0.0.1.key", as: files.key)
                         try Self.install(new.path + "/127.0.0.1.pem", as: files.certificate)
                         #expect(try !Self.shows(files.certificate, machine.url, in: root))
-                        _ = try fleet.stop(index)
-                        try fleet.start([index])
+                        try Self.reload(fleet, index)
+                        try #require(machine.process).waitFor("Shows the new certificate.")
                         #expect(try Self.shows(files.certificate, machine.url, in: root))
                         try fleet.agree([index], at: fleet.height((index + 1) % 4))
                     }
@@ -216,9 +216,13 @@ extension RunningTests {
 
         /// Gives a node the password that it is to show from its next token on.
         private static func tell(_ fleet: Fleet, _ index: Int, _ password: String) throws {
-            let machine = fleet.machines[index]
-            try install(password, as: machine.directory + "/etcd.password")
-            let node = try #require(machine.process)
+            try install(password, as: fleet.machines[index].directory + "/etcd.password")
+            try reload(fleet, index)
+        }
+
+        /// What `systemctl reload` does; returns when the node has read its setup again.
+        private static func reload(_ fleet: Fleet, _ index: Int) throws {
+            let node = try #require(fleet.machines[index].process)
             let before = node.readings
             node.signal(SIGHUP)
             let deadline = Date(timeIntervalSinceNow: 30)

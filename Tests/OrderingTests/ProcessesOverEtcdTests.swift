@@ -143,7 +143,7 @@ extension EtcdTests {
 
                 try fleet.change(0, "\"organisation\": 2,", "\"organisation\": 1,")
                 let first = try #require(fleet.machines[0].process)
-                try first.waitFor("Nothing was changed: ")
+                try first.waitFor("Goes on with the setup as it was: ")
                 #expect(first.errors.contains("is this node itself"))
                 try fleet.change(0, "      \"organisation\": 1,", "      \"organisation\": 2,")
                 try first.waitFor("node.json again")
