@@ -284,7 +284,7 @@ enum BackupCommands {
                     reason: "say which chain it has to be: give the genesis that you trust", exit: .usage)
             }
             genesis = try ChainDirectory.readGenesis(file)
-            let place = try BackupCommands.place(parsed)
+            let place = try BackupCommands.place(parsed, genesis: parsed.text("genesis"))
             let key = try parsed.text("key").map { try ChainDirectory.readKey($0, Passphrase(parsed)) }
             guard key != nil || !needsKey else {
                 throw CommandError(
@@ -321,10 +321,11 @@ enum BackupCommands {
         }
     }
 
-    private static func place(_ parsed: Parsed) throws -> any BackupPlace {
+    /// Where the backups lie, as the options say, or as the directory's node.json has it.
+    private static func place(_ parsed: Parsed, genesis: String? = nil) throws -> any BackupPlace {
         if let place = try BackupSetup.place(parsed) { return place }
         guard let path = parsed.text("dir"), NodeSetup.exists(in: path) else { throw storeMissing }
-        let chain = try ChainDirectory(path, passphrase: Passphrase(parsed), genesis: parsed.text("genesis"))
+        let chain = try ChainDirectory(path, passphrase: .none, genesis: genesis)
         guard let setup = try NodeSetup(chain).backup else { throw storeMissing }
         return setup.place
     }

@@ -278,7 +278,10 @@ public final class Fleet {
     }
 
     public func client(_ index: Int, speakingFor identity: Identity?) throws -> NodeClient {
-        try NodeClient(machines[index].url, pin: .genesis(genesis), authorities: authority, identity: identity)
+        if let process = machines[index].process, !process.isRunning {
+            throw Failed("node \(index) has ended: \(process.errors)")
+        }
+        return try NodeClient(machines[index].url, pin: .genesis(genesis), authorities: authority, identity: identity)
     }
 
     /// A client of several nodes, which asks the first of these first.

@@ -72,8 +72,12 @@ extension RunningTests {
                 #expect(members.count == 4 && members.allSatisfy { $0["standing"] == "active" }, "\(members)")
                 _ = try Self.run("audit", first)
                 // It makes backups on, each with the blocks that come after the ones before.
-                let listed = try Self.run("backup", "list", "--store", store)["backups"]?.items ?? []
+                let listed = try Self.run("backup", "list", "--dir", lost)["backups"]?.items ?? []
                 #expect(listed.count <= 3 && listed.allSatisfy { $0["failure"] == nil }, "\(listed)")
+                // By the words of the document, which name the directory alone.
+                #expect(try Self.run("backup", "verify", "--dir", lost)["opened"] == .bool(false))
+                let drill = ["--key", recipient, "--scratch", root.path, "--history"]
+                #expect(try Self.run(["backup", "drill", "--dir", lost] + drill)["compared"]?.number == 3)
             }
         }
 
@@ -92,7 +96,9 @@ extension RunningTests {
 
         private static func signer(_ manifest: JSONValue) -> String { manifest["signer"]?.string ?? "" }
 
-        private static func run(_ words: String...) throws -> JSONValue {
+        private static func run(_ words: String...) throws -> JSONValue { try run(words) }
+
+        private static func run(_ words: [String]) throws -> JSONValue {
             try JSONValue(parsing: Array(Fleet.run(words + ["--json"]).utf8))
         }
     }
