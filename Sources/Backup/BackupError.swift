@@ -7,7 +7,7 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
     /// The place cannot be used: what was tried, and what it says.
     case place(String, reason: String)
     /// No backup is there, or none of the height.
-    case none(UInt64?)
+    case none(UInt64?, in: String)
     /// One of this height is there already.
     case exists(UInt64)
     /// Something of a backup is not there.
@@ -54,8 +54,8 @@ public enum BackupError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .place(let what, let reason): "cannot \(what): \(reason)"
-        case .none(let height):
-            height.map { "there is no backup of height \($0)" } ?? "there is no backup"
+        case .none(let height, let place):
+            "there is no backup \(height.map { "of height \($0) " } ?? "")in \(place)"
         case .exists(let height):
             "a backup of height \(height) is there already; the chain has to move on before another one makes sense"
         case .missing(let name):

@@ -46,7 +46,7 @@ public struct BackupReader: Sendable {
     public init(_ place: any BackupPlace, _ wanted: Wanted = Wanted(), key: SecretKey? = nil) throws(BackupError) {
         let heights = BackupNames.heights(try place.names())
         guard let height = wanted.height.map({ height in heights.last { $0 == height } }) ?? heights.last else {
-            throw .none(wanted.height)
+            throw .none(wanted.height, in: place.title)
         }
         let manifest = try Self.manifest(place, height)
         if let genesis = wanted.genesis, manifest.genesis != genesis { throw .genesis(height) }
@@ -68,7 +68,9 @@ public struct BackupReader: Sendable {
     /// The manifest of a height, whose signature holds; whose it should be is for the caller to say.
     static func manifest(_ place: any BackupPlace, _ height: UInt64) throws(BackupError) -> BackupManifest {
         let name = BackupNames.manifest(height)
-        guard let bytes = try place.get(name, max: BackupManifest.bytesMax) else { throw .none(height) }
+        guard let bytes = try place.get(name, max: BackupManifest.bytesMax) else {
+            throw .none(height, in: place.title)
+        }
         let signed: SignedManifest
         do throws(DecodingError) { signed = try SignedManifest(canonicalBytes: bytes) } catch {
             throw .malformed(name, reason: "\(error)")

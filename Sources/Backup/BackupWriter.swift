@@ -69,7 +69,7 @@ public struct BackupWriter: Sendable {
         guard !heights.contains(height) else { throw .exists(height) }
         let writing = Writing(self, sealer, height)
         do throws(BackupError) {
-            let base = newest(heights, below: height, among: Set(names))
+            let base = try newest(heights, below: height, among: Set(names), blocks)
             let snapshot = try writing.tables(blocks, progress)
             for file in files { try writing.file(file) }
             let old = base?.archive ?? []
@@ -105,14 +105,28 @@ public struct BackupWriter: Sendable {
 
     /// The newest backup of this chain that the same node has made for the same recipients, whose blocks need not be
     /// written again. Where any of them are gone, all are.
-    private func newest(_ heights: [UInt64], below height: UInt64, among names: Set<String>) -> BackupManifest? {
+    ///
+    /// What was signed with a voting key from before an exchange counts only where this directory has not got the first
+    /// blocks, which would be in no backup otherwise: somebody else may have that key by now.
+    private func newest(
+        _ heights: [UInt64], below height: UInt64, among names: Set<String>, _ blocks: BlockStore
+    ) throws(BackupError) -> BackupManifest? {
+        let lacksBlocks = try storage { () throws(StorageError) in try blocks.beginning() } > 0
         for old in heights.reversed() where old < height {
             guard let manifest = try? BackupReader.manifest(place, old), manifest.genesis == genesis.hash,
-                manifest.signer == signer.publicKey, manifest.recipients == recipients
+                manifest.recipients == recipients
             else { continue }
+            if manifest.signer != signer.publicKey {
+                guard lacksBlocks, try wasOwn(manifest.signer, blocks) else { continue }
+            }
             return manifest.archive.allSatisfy { names.contains(BackupNames.segment($0)) } ? manifest : nil
         }
         return nil
+    }
+
+    /// Whether the chain knows a key as one that this node voted by.
+    private func wasOwn(_ key: PublicKey, _ blocks: BlockStore) throws(BackupError) -> Bool {
+        try storage { () throws(StorageError) in try blocks.votingKey(key) }?.organisation == organisation
     }
 }
 

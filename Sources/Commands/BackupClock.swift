@@ -8,7 +8,7 @@ import Wire
 final class BackupClock: Sendable {
     private let maker: BackupMaker
     private let everyMilliseconds: UInt64
-    private let isReady: @Sendable () -> Bool
+    private let committed: @Sendable () -> UInt64
     private let note: @Sendable (String) -> Void
     private let ending = Waiter<Void>()
     private let isEnding = Locked(false)
@@ -23,15 +23,15 @@ final class BackupClock: Sendable {
 
     /// Starts at once.
     /// - Parameters:
-    ///   - isReady: whether there is anything to keep yet.
+    ///   - committed: the height of the tables; 0 while there is nothing to keep yet.
     ///   - note: tells people of each backup, and of each that failed.
     init(
-        _ maker: BackupMaker, everySeconds: UInt64, isReady: @escaping @Sendable () -> Bool,
+        _ maker: BackupMaker, everySeconds: UInt64, committed: @escaping @Sendable () -> UInt64,
         note: @escaping @Sendable (String) -> Void
     ) {
         self.maker = maker
         everyMilliseconds = everySeconds * 1000
-        self.isReady = isReady
+        self.committed = committed
         self.note = note
         let thread = WorkerThread("backup") { [self] in run() }
         self.thread.withLock { $0 = thread }
@@ -49,12 +49,14 @@ final class BackupClock: Sendable {
     }
 
     private func run() {
-        var restUntil: UInt64 = 0
+        // Of this height there is one.
+        var (restUntil, kept): (UInt64, UInt64) = (0, 0)
         while !isEnding.withLock({ $0 }) {
             let (now, standing) = (wallClockMilliseconds(), BackupRecord.read(maker.path))
-            if ProgressBar.monotonic() >= restUntil, isReady(), Self.isDue(standing, every: everyMilliseconds, now: now)
+            if ProgressBar.monotonic() >= restUntil, committed() > kept,
+                Self.isDue(standing, every: everyMilliseconds, now: now)
             {
-                makeOne()
+                kept = makeOne() ?? kept
                 // Whatever came of it: also a record that cannot be written must not make it one after the other.
                 restUntil = ProgressBar.monotonic() + min(everyMilliseconds, Self.restMilliseconds) * 1_000_000
             }
@@ -62,16 +64,22 @@ final class BackupClock: Sendable {
         }
     }
 
-    private func makeOne() {
+    /// - Returns: the height of which there is one, where there is.
+    private func makeOne() -> UInt64? {
         do {
             let made = try maker.make()
             note(
                 "Backup: height \(made.manifest.height), \(made.manifest.byteCount) bytes, made and read back in "
                     + "\(made.milliseconds) ms.")
             if let reason = made.untidied { note("Backup: older ones were not taken away: \(reason).") }
+            return made.manifest.height
+        } catch BackupError.exists(let height) {
+            return height
         } catch BackupError.ended {
+            return nil
         } catch {
             note("Backup failed: \(BackupCommands.explain(error).reason).")
+            return nil
         }
     }
 

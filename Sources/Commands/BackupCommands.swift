@@ -89,7 +89,10 @@ enum BackupCommands {
         }
         let retention = parsed.number("keep").map { Retention(newest: $0) } ?? setup?.retention
         let key = try ChainDirectory.readKey(ChainDirectory.votingKeyPath(chain.path, id), chain.passphrase)
-        let maker = BackupMaker(chain, id, place, recipients: recipients, retention: retention, signer: { key })
+        let maker = BackupMaker(
+            chain, id, place, recipients: recipients, retention: retention,
+            // How one into another place goes is no word on those that the node makes.
+            isRecorded: setup.map { $0.place.title == place.title } ?? true, signer: { key })
         let bar = ProgressBar(console, "backup:", unit: "objects", total: nil)
         let made = try explaining { try maker.make { _, done in bar.set(done) } }
         bar.finish()
@@ -323,6 +326,17 @@ enum BackupCommands {
 
     /// Where the backups lie, as the options say, or as the directory's node.json has it.
     private static func place(_ parsed: Parsed, genesis: String? = nil) throws -> any BackupPlace {
+        let place = try namedPlace(parsed, genesis)
+        if let directory = place as? DirectoryPlace, !Files.isDirectory(directory.path) {
+            throw CommandError(
+                code: "store-missing", field: "--store",
+                reason: "there is no directory \(CommandError.quoted(directory.path)); is its disk mounted?",
+                exit: .environment)
+        }
+        return place
+    }
+
+    private static func namedPlace(_ parsed: Parsed, _ genesis: String?) throws -> any BackupPlace {
         if let place = try BackupSetup.place(parsed) { return place }
         guard let path = parsed.text("dir"), NodeSetup.exists(in: path) else { throw storeMissing }
         let chain = try ChainDirectory(path, passphrase: .none, genesis: genesis)
@@ -378,7 +392,11 @@ enum BackupCommands {
         case let error as BackupError:
             if case .storage(let error) = error { return explain(error) }
             let exit: ExitCode = if case .place = error { .environment } else { .refused }
-            return CommandError(code: error.code, reason: error.description, exit: exit)
+            var reason = error.description
+            if case .signer = error {
+                reason += "; where that is the node's voting key from before an exchange, name it by --signer"
+            }
+            return CommandError(code: error.code, reason: reason, exit: exit)
         case let error as CommandError: return error
         default:
             return LianfenTool.explain(error) ?? CommandError(code: "failed", reason: "\(error)", exit: .environment)

@@ -17,12 +17,15 @@ struct BackupMaker: Sendable {
     let place: any BackupPlace
     let recipients: [PublicKey]
     let retention: Retention?
+    /// Whether the directory remembers how it went.
+    let isRecorded: Bool
     /// The voting key, which may be another one the next time.
     let signer: @Sendable () throws -> SecretKey
 
     init(
         _ directory: ChainDirectory, _ organisation: OrganisationID, _ place: any BackupPlace,
-        recipients: [PublicKey], retention: Retention?, signer: @escaping @Sendable () throws -> SecretKey
+        recipients: [PublicKey], retention: Retention?, isRecorded: Bool = true,
+        signer: @escaping @Sendable () throws -> SecretKey
     ) {
         path = directory.path
         genesis = directory.genesis
@@ -30,6 +33,7 @@ struct BackupMaker: Sendable {
         self.place = place
         self.recipients = recipients
         self.retention = retention
+        self.isRecorded = isRecorded
         self.signer = signer
     }
 
@@ -65,16 +69,21 @@ struct BackupMaker: Sendable {
                 }
             }
             let milliseconds = (ProgressBar.monotonic() - begun) / 1_000_000
-            try BackupRecord.note(
-                BackupStanding.Verified(
-                    height: manifest.height, stateRoot: manifest.stateRoot, madeAt: manifest.madeAt,
-                    byteCount: UInt64(manifest.byteCount), milliseconds: milliseconds, store: place.title),
-                in: path)
+            if isRecorded {
+                try BackupRecord.note(
+                    BackupStanding.Verified(
+                        height: manifest.height, stateRoot: manifest.stateRoot, madeAt: manifest.madeAt,
+                        byteCount: UInt64(manifest.byteCount), milliseconds: milliseconds, store: place.title),
+                    in: path)
+            }
             return Made(manifest: manifest, milliseconds: milliseconds, removed: removed, untidied: untidied)
         } catch BackupError.ended {
             throw BackupError.ended
+        } catch BackupError.exists(let height) {
+            // Nothing failed: there is nothing new to keep.
+            throw BackupError.exists(height)
         } catch {
-            try? BackupRecord.note(failure: BackupCommands.explain(error).reason, in: path)
+            if isRecorded { try? BackupRecord.note(failure: BackupCommands.explain(error).reason, in: path) }
             throw error
         }
     }

@@ -40,8 +40,7 @@ struct ChainDirectory {
         guard Files.exists(path) else {
             throw CommandError(
                 code: "directory-missing", field: field,
-                reason: "there is no directory \(CommandError.quoted(path)); "
-                    + "`lianfen init --dev --dir \(path)` makes a chain there",
+                reason: "there is no directory \(CommandError.quoted(path)); `lianfen init` makes one with a chain",
                 exit: .environment)
         }
         guard Files.isDirectory(path) || errno == EACCES else {

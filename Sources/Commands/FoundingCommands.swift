@@ -165,6 +165,11 @@ enum FoundingCommands {
                 code: "founder-silent", field: "--\(given)",
                 reason: "\(directory.id) does not vote, so no node of its own begins with the chain", exit: .usage)
         }
+        if parsed.texts("etcd").isEmpty {
+            console.note(
+                "No --etcd was given: node.json names a cluster at \(InitCommand.Machines.etcdDefault); change "
+                    + "ordering.endpoints there where it is elsewhere.")
+        }
         try directory.begin(
             genesis, try InitCommand.Machines(parsed, nodes: approvals.nodes.map(\.url)))
         let set = FoundingAnswer(genesis, approvals.nodes)
@@ -172,7 +177,8 @@ enum FoundingCommands {
             set.json([.init("dir", .string(directory.path))]),
             text: set.text
                 + (directory.request.node.map {
-                    "\n`lianfen node --dir \(directory.path)` runs the node that the others look for at \($0)."
+                    "\n`lianfen node --dir \(directory.path) --listen HOST:PORT` runs the node, which the others look "
+                        + "for at \($0); docs/machines.md has the rest of its options."
                 } ?? "\n\(directory.id) runs no node; its commands go to another's with --node URL."))
         return .ok
     }

@@ -45,7 +45,7 @@ extension InitCommand {
         private static let cluster: [Option] = [
             .string(
                 "etcd", placeholder: "URL", .repeated,
-                help: "a member of the etcd cluster; default: http://127.0.0.1:2379"),
+                help: "a member of the etcd cluster; default: \(etcdDefault)"),
             .path("etcd-ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for its members"),
             .path("etcd-certificate", placeholder: "FILE", help: "PEM file of the nodes' certificate for it"),
             .path("etcd-key", placeholder: "FILE", help: "PEM file of that certificate's key"),
@@ -54,6 +54,7 @@ extension InitCommand {
             "ca", placeholder: "FILE", help: "PEM file of the authorities that vouch for the nodes")
 
         private static let portDefault = 7878
+        static let etcdDefault = "http://127.0.0.1:2379"
 
         /// Which of them are given.
         static func given(_ parsed: Parsed) -> [String] { options.map(\.name).filter { parsed.has($0) } }
@@ -88,7 +89,7 @@ extension InitCommand {
             self.nodes = nodes
             // Who follows may do so without the cluster.
             let members = parsed.texts("etcd")
-            etcd = members.isEmpty && !follows ? ["http://127.0.0.1:2379"] : members
+            etcd = members.isEmpty && !follows ? [Self.etcdDefault] : members
             let (users, files) = (parsed.texts("etcd-user"), parsed.texts("etcd-password-file"))
             guard users.count <= 1 || users.count == nodeCount else {
                 throw CommandError(

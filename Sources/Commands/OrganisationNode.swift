@@ -41,6 +41,13 @@ final class OrganisationNode {
         let setup = try NodeSetup(directory)
         let id = setup.file.organisation
         var files = VotingKeyFiles(directory.path, id, directory.passphrase)
+        guard Files.exists(files.place.file) || Files.exists(files.place.next) else {
+            throw CommandError(
+                code: "key-missing", field: files.place.file,
+                reason:
+                    "the voting key of \(id), whose node this is by \(NodeFile.name), is not there; put it back, or "
+                    + "correct `organisation`", exit: .environment)
+        }
         let keys = try files.place.keys(directory.passphrase)
         let place = ChainDirectory.storePath(directory.path, id)
         let disk = try RocksDBStore(directory: place, mode: Files.exists(place) ? .readWrite : .create)
@@ -157,7 +164,7 @@ final class OrganisationNode {
                     retention: backup.retention,
                     signer: { try files.place.present(of: opened.withLock { $0 }) }),
                 everySeconds: backup.everySeconds,
-                isReady: { runner.status.committed > 0 }, note: { console.note($0) })
+                committed: { runner.status.committed }, note: { console.note($0) })
         }
     }
 

@@ -36,9 +36,24 @@ struct Restoring {
     ) throws -> Beside {
         let organisation = reader.manifest.organisation
         let place = ChainDirectory.storePath(path, organisation)
-        for directory in [path, path + "/nodes", path + "/nodes/\(organisation.number)"] {
-            try Files.makeDirectory(directory)
+        var directories: [String] = []
+        do {
+            for directory in [path, path + "/nodes", path + "/nodes/\(organisation.number)"] {
+                if !Files.exists(directory) { directories.append(directory) }
+                try Files.makeDirectory(directory)
+            }
+            return try fill(path, place, organisation, history, progress)
+        } catch {
+            // Only those that are empty again.
+            for directory in directories.reversed() { rmdir(directory) }
+            throw error
         }
+    }
+
+    private func fill(
+        _ path: String, _ place: String, _ organisation: OrganisationID, _ history: Bool,
+        _ progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void
+    ) throws -> Beside {
         try Joining.makeRoom(at: place, genesis)
         guard !Files.exists(place) else {
             throw CommandError(
@@ -99,7 +114,7 @@ struct Restoring {
                 code: "backup-archive", field: "--history",
                 reason:
                     "the archive has the blocks \(runs.isEmpty ? "none" : runs.joined(separator: ", ")), and not all "
-                    + "of 1 to \(height); restore without --history")
+                    + "of 1 to \(height); restore without --history, or an older backup that has them, by --height")
         }
         let store = try RocksDBStore(directory: path, mode: .create)
         try store.write(BlockStore.genesisBatch(genesis), synced: true)

@@ -37,10 +37,17 @@ final class Service {
     }
 
     /// Why a door did not open, and what to do where its port is at fault.
-    private static func refused(_ option: String, _ error: HTTPServerError) -> CommandError {
-        CommandError(
+    private static func refused(_ option: String, _ error: HTTPServerError, _ tls: TLSFiles?) -> CommandError {
+        if error.code == .tls, let tls { return unusable(tls, error) }
+        return CommandError(
             code: "listen", field: option,
             reason: error.reason + (error.code == .port ? "; name another port, or 0 for a free one" : ""),
+            exit: .environment)
+    }
+
+    private static func unusable(_ tls: TLSFiles, _ error: HTTPServerError) -> CommandError {
+        CommandError(
+            code: "tls", field: "--tls-certificate", reason: "\(tls.certificate), \(tls.key): \(error.reason)",
             exit: .environment)
     }
 
@@ -164,7 +171,7 @@ final class Service {
             server = try HTTPServer(configuration: door, application: gateway)
         } catch {
             gateway.stop()
-            throw Self.refused("--listen", error)
+            throw Self.refused("--listen", error, tlsFiles)
         }
         gateway.attach(server)
         let figuresHaveTLS = tls != nil && figuresAddress?.isLoopback == false
@@ -179,7 +186,7 @@ final class Service {
         } catch let error as HTTPServerError {
             server.stop(graceMilliseconds: 0)
             gateway.stop()
-            throw Self.refused("--metrics", error)
+            throw Self.refused("--metrics", error, tlsFiles)
         }
         relay.connect(gateway)
         let host = address.host == "::" || address.host == "0.0.0.0" ? "localhost" : address.host
@@ -204,15 +211,14 @@ final class Service {
         let end = Certificates.end(pem: new.certificate) ?? .max
         guard end > wallClockMilliseconds() else {
             throw CommandError(
-                code: "tls", field: tlsFiles.certificate, reason: "this certificate ended at \(UTC.text(end))",
+                code: "tls", field: "--tls-certificate", reason: "\(tlsFiles.certificate) ended at \(UTC.text(end))",
                 exit: .environment)
         }
         do throws(HTTPServerError) {
             try server.exchange(new)
             if figuresHaveTLS { try figures?.exchange(new) }
         } catch {
-            throw CommandError(
-                code: "tls", field: tlsFiles.certificate, reason: error.reason, exit: .environment)
+            throw Self.unusable(tlsFiles, error)
         }
         tls = new
         watch.show(new.certificate, of: tlsFiles.certificate)

@@ -40,7 +40,12 @@ enum StatusCommand {
             let client = try directory.client(of: id, at: url, authorities: parsed.text("ca"))
             defer { client.stop() }
             report = try client.report()
-        } catch let error as NodeClientError { failure = error.sentence }
+        } catch let error as NodeClientError {
+            failure = error.sentence
+        } catch let error as CommandError {
+            // Without its key the node cannot be asked; what the directory tells is shown all the same.
+            failure = "it was not asked: \(error.sentence)"
+        }
         let screen = Screen(directory, id, setup, report, failure: failure, now: wallClockMilliseconds())
         console.answer(screen.json, text: screen.text)
         return report == nil ? .environment : screen.faults.isEmpty ? .ok : .refused

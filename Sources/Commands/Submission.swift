@@ -37,6 +37,7 @@ enum Submission {
             }
         return CommandError(
             code: error.code.rawValue, field: error.code == .urlInvalid ? "--node" : error.field,
-            reason: error.sentence + (error.chinese.map { " \($0)" } ?? ""), exit: exit)
+            reason: error.sentence + (error.chinese.map { " \($0)" } ?? "")
+                + (error.code == .tls ? "; --ca FILE names the authorities that vouch for it" : ""), exit: exit)
     }
 }

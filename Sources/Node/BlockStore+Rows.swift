@@ -16,6 +16,12 @@ extension BlockStore {
         return try rows(.organisations, from: from, max: max, "organisation").map(\.row)
     }
 
+    /// Whose a voting key is or was that came by an exchange or went by one; nil for all others, such as those of the
+    /// genesis.
+    public func votingKey(_ key: PublicKey) throws(StorageError) -> VotingKey? {
+        try value(.votingKeys, key.canonicalBytes, "voting key")
+    }
+
     /// A proposal that is neither carried nor lapsed.
     public func proposal(_ id: ProposalID) throws(StorageError) -> Proposal? {
         try value(.proposals, id.bytes, "proposal")

@@ -45,6 +45,18 @@ import Wire
         }
     }
 
+    /// Whoever forgot the passphrase still sees what the directory tells, and what is missing.
+    @Test func withoutThePassphraseTheDirectoryIsShown() throws {
+        try withChain { root, chain in
+            let passphrase = try root.write("passphrase", "secret\n")
+            try Call.ok("passphrase", "--dir", chain, "--new-passphrase-file", passphrase)
+            let shown = Call("status", "--dir", chain)
+            #expect(shown.code == 3)
+            #expect(shown.output.contains("it was not asked") && shown.output.contains("--passphrase-file"))
+            #expect(shown.output.contains("tables        height "), "\(shown.output)")
+        }
+    }
+
     @Test func oneScreenSaysWhatNeedsSomebody() throws {
         try withChain { _, chain in
             let directory = try ChainDirectory(chain, passphrase: .none)

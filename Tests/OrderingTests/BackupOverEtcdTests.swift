@@ -56,6 +56,7 @@ extension RunningTests {
                     try FileManager.default.copyItem(atPath: "\(safe)/\(name)", toPath: "\(lost)/\(name)")
                 }
                 try FileManager.default.moveItem(atPath: kept, toPath: lost + "/nodes/4/voting.key")
+                try FileManager.default.copyItem(atPath: safe + "/keys", toPath: lost + "/keys")
 
                 try fleet.start([3])
                 try fleet.agree(all, at: fleet.height(0))
@@ -65,6 +66,11 @@ extension RunningTests {
                 try fleet.start([2])
                 try fleet.agree(all, at: fleet.height(0))
                 for index in all { #expect(try fleet.total(at: index) == 8_000) }
+                // It has no blocks from before, so its backups go on from those that do, under another key too.
+                _ = try fleet.consortium(3, ["rekey", "--voting"])
+                try #require(fleet.machines[3].process).waitFor("The voting key is")
+                let last = try Self.backUp(lost)
+                #expect(Self.signer(last) != Self.signer(made))
                 // It has said nothing twice: nobody is suspended, and the records hold.
                 for index in all { _ = try fleet.stop(index) }
                 let first = fleet.machines[0].directory
