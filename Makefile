@@ -85,8 +85,10 @@ chaos: build ## let real nodes meet one fault after the other under load: FAULTS
 	    LIANFEN_CHAOS_ONLY='$(ONLY)' LIANFEN_CHAOS_DIR="$$(realpath '$(or $(DIR),.build/chaos)')" \
 	    swift test --skip-build --disable-xctest --filter ChaosTests/manyFaultsHurtNobody
 
-sanitize: setup ## run the tests of the node under the thread sanitizer
-	@swift test --quiet --disable-xctest --sanitize=thread --scratch-path .build-thread --filter NodeTests
+# The simulator has one thread, so there is nothing for the sanitizer to see in it.
+sanitize: setup ## run the tests of what has threads under the thread sanitizer: node, HTTP server
+	@LIANFEN_ONLY='NodeTests HTTPServerTests ConcurrencyTests' swift test --quiet --disable-xctest --sanitize=thread \
+	    --scratch-path .build-thread --skip NodeTests.SimulatorTests
 
 load: release ## lean a crowd on a node: event streams, dripping and wrong requests
 	@scripts/setup wrk

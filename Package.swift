@@ -229,13 +229,23 @@ if ProcessInfo.processInfo.environment["LIANFEN_FUZZ"] != nil {
     }
 }
 
-let package = Package(
-    name: "lianfen",
-    products: [
-        .executable(name: "lianfen", targets: ["lianfen"]),
-        .library(name: "ClockShim", type: .dynamic, targets: ["ClockShim"]),
-        // With the modules whose types its calls take and give.
-        .library(name: "Wallet", targets: ["Wallet", "Wire", "Chain", "Ledger", "Crypto", "Canonical"]),
-    ],
-    targets: targets
-)
+var products: [Product] = [
+    .executable(name: "lianfen", targets: ["lianfen"]),
+    .library(name: "ClockShim", type: .dynamic, targets: ["ClockShim"]),
+    // With the modules whose types its calls take and give.
+    .library(name: "Wallet", targets: ["Wallet", "Wire", "Chain", "Ledger", "Crypto", "Canonical"]),
+]
+
+// Tests are built all together. Where only some are wanted, as under a sanitizer, this builds them and what they need.
+if let only = ProcessInfo.processInfo.environment["LIANFEN_ONLY"] {
+    var needed: Set<String> = []
+    func need(_ name: String) {
+        guard needed.insert(name).inserted, let target = targets.first(where: { $0.name == name }) else { return }
+        for case .byNameItem(let dependency, _) in target.dependencies { need(dependency) }
+    }
+    for name in only.split(separator: " ") { need(String(name)) }
+    targets.removeAll { !needed.contains($0.name) }
+    products = []
+}
+
+let package = Package(name: "lianfen", products: products, targets: targets)

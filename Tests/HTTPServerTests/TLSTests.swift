@@ -147,14 +147,18 @@ import Testing
     /// curl on a thread of its own: what it says, and after each answer its exit code.
     private final class Background: Sendable {
         private let said = Waiter<String>()
+        private let thread: WorkerThread
 
         init(_ url: String, options: [String] = ["-i"]) {
             let arguments = ["-ks", "--max-time", "60", "-w", " %{exitcode}"] + options + [url]
-            _ = WorkerThread { [said] in said.fulfil((try? TLSTests.run("curl", arguments)) ?? "") }
+            thread = WorkerThread { [said] in said.fulfil((try? TLSTests.run("curl", arguments)) ?? "") }
         }
 
         /// Waits for all of it; to be asked once.
-        var answer: String { said.wait(within: 60_000) ?? "" }
+        var answer: String {
+            thread.join()
+            return said.wait() ?? ""
+        }
     }
 
     private static func code(_ configuration: HTTPServerConfiguration) -> HTTPServerError.Code? {

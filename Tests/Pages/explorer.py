@@ -71,6 +71,9 @@ class Visit:
         return self.page
 
     def __exit__(self, kind, *_):
+        if kind is not None:
+            # What was to be seen, for whoever looks into the failure.
+            print(f"at {self.page.url}, with {self.complaints}: {self.page.locator('main').inner_text()[:500]!r}")
         self.context.close()
         if kind is None:
             assert not self.complaints, self.complaints
