@@ -92,8 +92,8 @@ extension NodeClient {
     private static func unknown(_ transaction: Transaction, _ error: NodeClientError?) -> NodeClientError {
         NodeClientError(
             .outcomeUnknown,
-            "Transaction \(transaction.id) may or may not have been executed; look it up before you repeat it. "
-                + (error?.sentence ?? ""))
+            "Transaction \(transaction.id) may or may not have been executed: ask a node by GET /v1/transactions/"
+                + "\(transaction.id) before you repeat it. \(error?.sentence ?? "")")
     }
 
     /// Sends once. Nil where it is under way.
