@@ -82,6 +82,29 @@ public struct OrderingCondition: Sendable, Equatable {
     public var isFilling = false
     /// So full that nothing more is ordered.
     public var isClosed = false
+    /// Those whom it consists of, as far as they are known here; none where it has none, or none was asked yet.
+    public var members: [OrderingMember] = []
 
     public init() {}
+}
+
+/// How one member of an ordering engine is, asked by itself. The others may order without it.
+public struct OrderingMember: Sendable, Equatable {
+    public let url: String
+    /// Since when it has not answered as one of a quorum, in milliseconds since 1970 UTC by this node's clock; nil
+    /// where it does.
+    public var silentSince: UInt64?
+    /// Why it does not, in a sentence; nil where it does.
+    public var failure: String?
+
+    public init(url: String) { self.url = url }
+
+    public var isAnswering: Bool { failure == nil }
+
+    /// Its host and port, without the scheme.
+    public var place: String {
+        let bytes = Array(url.utf8)
+        let host = bytes.indices.first { bytes[$0...].starts(with: "://".utf8) }.map { $0 + 3 } ?? 0
+        return String(decoding: bytes[host...].prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
+    }
 }

@@ -138,6 +138,30 @@ final class EtcdClient: Sendable {
         }
     }
 
+    /// Asks one member alone whether it serves as one of a quorum, which it finds out by an entry of its own log. It
+    /// answers without a user. That the cluster is full is no fault of a member.
+    func checkHealth(of place: String) throws(EtcdError) {
+        var request = HTTPClientRequest("GET", place + "/health?exclude=NOSPACE")
+        request.connectMilliseconds = configuration.connectMilliseconds
+        request.totalMilliseconds = configuration.answerMilliseconds
+        request.bodyBytesMax = Self.healthBytesMax
+        let response: HTTPClientResponse
+        do throws(HTTPClientError) {
+            response = try http.perform(request, until: cancellation)
+        } catch { throw EtcdError(error) }
+        let body = try? JSONValue(parsing: response.body)
+        guard case .string(let health)? = body?["health"] else {
+            throw EtcdError(.unknown, "What answers is no member of etcd (status \(response.status)).", place: place)
+        }
+        guard health != "true" else { return }
+        var sentence = "It runs and is of no use: it reaches no quorum, its disk is too slow, or an alarm is raised."
+        // Newer versions of etcd say more.
+        if case .string(let reason)? = body?["reason"] { sentence += " It says: \(JSONError.shortened(reason))" }
+        throw EtcdError(.unknown, sentence, place: place)
+    }
+
+    private static let healthBytesMax = 4096
+
     /// Follows a stream of answers on the calling thread until it breaks off or is cancelled.
     /// - Parameter onBytes: called whenever something came.
     func follow(

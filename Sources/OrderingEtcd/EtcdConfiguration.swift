@@ -28,6 +28,8 @@ public struct EtcdConfiguration: Sendable {
     public var quotaBytes: UInt64 = 2 << 30
     /// How often a member is asked how full it is.
     public var sizeEveryMilliseconds: UInt64 = 5_000
+    /// How often each member is asked by itself whether it answers.
+    public var membersEveryMilliseconds: UInt64 = 10_000
     /// How long one member may take to connect and to answer.
     public var connectMilliseconds = 1_000
     public var answerMilliseconds = 5_000

@@ -12,6 +12,7 @@ public final class EtcdLog: Ordering {
     public let epoch: OrderingEpoch
     let client: EtcdClient
     let keys: EtcdKeys
+    private let members: EtcdMembers
     private let state: Locked<State>
     // One for each thread: what a waiter brings, it brings once.
     private let watchEnd = Waiter<Void>()
@@ -49,6 +50,7 @@ public final class EtcdLog: Ordering {
         self.epoch = epoch
         do throws(EtcdError) { client = try EtcdClient(configuration) } catch { throw .unreachable("\(error)") }
         keys = EtcdKeys(chain: configuration.chain)
+        members = EtcdMembers(client)
         state = Locked(State(floor: epoch.firstHeight, revision: revision))
         threads = Locked([])
         let started = [
@@ -62,6 +64,7 @@ public final class EtcdLog: Ordering {
         client.cancellation.cancel()
         watchEnd.fulfil(())
         sizeEnd.fulfil(())
+        members.stop()
         let running = threads.withLock { threads in
             defer { threads = [] }
             return threads
@@ -173,6 +176,7 @@ public final class EtcdLog: Ordering {
         state.withLock { state in
             var condition = state.condition
             condition.complaint = condition.complaint ?? state.votesComplaint
+            condition.members = members.standing
             return condition
         }
     }

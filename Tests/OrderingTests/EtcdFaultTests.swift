@@ -12,6 +12,7 @@ extension EtcdTests {
     @Suite struct EtcdFaultTests {
         @Test func oneMemberOfThreeMayBeLost() throws {
             try withRing { (cluster, log) throws in
+                let begunAt = wallClockMilliseconds()
                 for index in 0..<3 {
                     let position = UInt64(2 * index + 1)
                     #expect(log.append([1], at: position) == .appended)
@@ -19,7 +20,13 @@ extension EtcdTests {
                     cluster.kill(index)
                     try put([2], at: position + 1, log)
                     #expect(try log.readHead() == position + 1)
+                    let members = until(log) { $0.count == 1 && $0[0] == cluster.endpoints[index] }
+                    #expect(log.condition.complaint == nil)
+                    let since = try #require(members[index].silentSince)
+                    #expect(since >= begunAt && since <= wallClockMilliseconds())
+                    #expect(members.map(\.url) == cluster.endpoints)
                     try cluster.start(index)
+                    #expect(until(log) { $0.isEmpty }.allSatisfy { $0.silentSince == nil })
                 }
                 #expect(
                     try log.read(from: 1, max: 16, bytesMax: 64 << 20).entries.map(\.position) == [1, 2, 3, 4, 5, 6])
@@ -46,6 +53,10 @@ extension EtcdTests {
                 #expect(log.condition.complaint != nil)
                 #expect(throws: OrderingError.self) { try log.readHead() }
                 #expect(throws: OrderingError.self) { try log.read(from: 1, max: 1, bytesMax: 1 << 20) }
+                // The one that still runs says so, and that it alone is of no use.
+                let members = until(log) { $0 == cluster.endpoints }
+                #expect(members[2].failure?.contains("reaches no quorum") == true, "\(members[2])")
+                #expect(members[0].failure?.contains("reaches no quorum") == false, "\(members[0])")
                 try cluster.start(0)
                 try put([2], at: 2, log)
                 let range = try patiently { try log.read(from: 1, max: 9, bytesMax: 64 << 20) }
@@ -98,6 +109,14 @@ extension EtcdTests {
                 var missing = cluster.configuration(chain: "ring")
                 missing.authorities = .file("/nowhere/authority.pem")
                 #expect(throws: OrderingError.self) { try EtcdLog(missing, epoch: Rings.epoch) }
+                // Its members are asked without a user, and not without certificates.
+                for (configuration, count) in [(stranger, 3), (trusting, 3), (forgetful, 0)] {
+                    let log = try EtcdLog(configuration, epoch: Rings.epoch)
+                    defer { log.stop() }
+                    for member in until(log, { $0.count == count }) {
+                        #expect(member.failure?.contains("certificate") == (count > 0 ? true : nil), "\(member)")
+                    }
+                }
                 #expect(try log.readHead() == 0)
             }
         }
@@ -134,6 +153,7 @@ extension EtcdTests {
                 try cluster.begin(chain: "ring", secured: secured, epoch: Rings.epoch)
                 var configuration = cluster.configuration(chain: "ring", secured: secured, hurried: hurried)
                 (configuration.quotaBytes, configuration.sizeEveryMilliseconds) = (UInt64(quotaBytes), 200)
+                configuration.membersEveryMilliseconds = 500
                 let log = try EtcdLog(configuration, epoch: Rings.epoch)
                 defer { log.stop() }
                 try body(cluster, log)
@@ -152,6 +172,20 @@ extension EtcdTests {
                 usleep(100_000)
             }
             Issue.record("nothing was ordered at \(position): \(log.condition.complaint ?? "")")
+        }
+
+        /// The cluster's members, once those of them that do not answer are as they should be.
+        private func until(_ log: EtcdLog, _ isSo: (_ silent: [String]) -> Bool) -> [OrderingMember] {
+            let deadline = Date(timeIntervalSinceNow: 60)
+            while true {
+                let members = log.condition.members
+                if !members.isEmpty, isSo(members.filter { !$0.isAnswering }.map(\.url)) { return members }
+                if Date() > deadline {
+                    Issue.record("the members never came to be so: \(members)")
+                    return members
+                }
+                usleep(50_000)
+            }
         }
 
         /// What is asked for, once somebody has the time to answer.
