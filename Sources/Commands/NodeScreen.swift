@@ -15,6 +15,8 @@ final class NodeScreen {
     private var wasBehind = false
     private var wasSilent: String?
     private var orderSaid: (sentence: String, at: UInt64)?
+    /// URLs of members of the ordering cluster that were said not to answer.
+    private var silentMembers: Set<String> = []
 
     /// The order's complaints come and go with each call; the same one is told of at most this often.
     private static let complaintEveryMilliseconds: UInt64 = 30_000
@@ -33,7 +35,10 @@ final class NodeScreen {
             wasSilent = reason
             console.note("This validator does not vote any more: \(reason).")
         }
-        if let order = network?.ordering { tellOfOrder(order, now) }
+        if let order = network?.ordering {
+            tellOfOrder(order, now)
+            tellOfMembers(order.members)
+        }
         console.setStatus(line(status, network, now))
         if console.json, status.committed != shown.height || isOverdue != shown.isOverdue {
             console.answer(json(status, network), text: "")
@@ -76,6 +81,17 @@ final class NodeScreen {
         if let said = orderSaid, said.sentence == sentence, now < said.at + Self.complaintEveryMilliseconds { return }
         orderSaid = (sentence, now)
         console.note(sentence)
+    }
+
+    private func tellOfMembers(_ members: [OrderingMember]) {
+        for member in members {
+            if let failure = member.failure {
+                guard silentMembers.insert(member.url).inserted else { continue }
+                console.note("The ordering cluster's member \(member.url) does not answer: \(failure)")
+            } else if silentMembers.remove(member.url) != nil {
+                console.note("The ordering cluster's member \(member.url) answers again.")
+            }
+        }
     }
 
     private func line(_ status: NodeCore.Status, _ network: NetworkStanding?, _ now: UInt64) -> String {

@@ -84,7 +84,7 @@ enum StatusCommand {
             if let report {
                 add(report.heads, now)
                 add(report.validators, report.peers)
-                if let ordering = report.ordering { add(ordering) }
+                if let ordering = report.ordering { add(ordering, now) }
             } else {
                 fault("answer", "none: \(failure ?? "")")
                 let known = try? directory.withTables { blocks in
@@ -148,14 +148,26 @@ enum StatusCommand {
             }
         }
 
-        private mutating func add(_ order: OrderingReport) {
+        private mutating func add(_ order: OrderingReport, _ now: UInt64) {
             let full = order.bytesMax == 0 ? 0 : 100 * order.bytes / order.bytesMax
             let state =
                 order.complaint.map { "fails: \($0)" }
                 ?? (order.isClosed ? "closed, too full" : order.isFilling ? "filling" : "in order")
+            let silent = order.members.filter { !$0.isAnswering }
+            let members =
+                switch (order.members.count, silent.count) {
+                case (0, _): ""
+                case (1, 0): "; 1 member"
+                case (let count, 0): "; \(count) members"
+                case (let count, let silent): "; \(count - silent) of \(count) members answer"
+                }
             show(
-                "order", "\(state); \(Self.bytes(order.bytes)) of \(Self.bytes(order.bytesMax)) (\(full) %)",
+                "order", "\(state); \(Self.bytes(order.bytes)) of \(Self.bytes(order.bytesMax)) (\(full) %)\(members)",
                 isFault: order.complaint != nil || order.isFilling || order.isClosed)
+            for member in silent {
+                let span = member.silentSince.map { " for \(Self.span(now - min(now, $0)))" } ?? ""
+                fault("member", "\(member.url)  does not answer\(span): \(member.failure ?? "")")
+            }
         }
 
         private mutating func add(_ host: HostReport, every: UInt64?, _ now: UInt64) {

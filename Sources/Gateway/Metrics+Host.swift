@@ -35,7 +35,7 @@ extension Metrics {
     }
 
     /// As the format wants the values of labels.
-    private static func escaped(_ text: String) -> String {
+    static func escaped(_ text: String) -> String {
         text.reduce(into: "") { out, character in
             switch character {
             case "\\": out += "\\\\"

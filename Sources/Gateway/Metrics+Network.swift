@@ -4,7 +4,8 @@ import Ordering
 
 /// Figures of those on whom a node depends.
 extension Metrics {
-    /// Peers are labelled by the number of their organisation, of which there are few.
+    /// Peers are labelled by the number of their organisation, members of the ordering cluster by host and port: of both
+    /// there are few.
     static func text(_ network: NetworkStanding) -> String {
         var out = ""
         func figures(_ name: String, _ type: String, _ about: String, _ value: (PeerStanding) -> UInt64) {
@@ -32,6 +33,12 @@ extension Metrics {
             "lianfen_ordering_filling", "1 where it is so full that somebody should look at it.",
             order.isFilling ? 1 : 0)
         one("lianfen_ordering_closed", "1 where it is so full that nothing more is ordered.", order.isClosed ? 1 : 0)
+        out += head(
+            "lianfen_ordering_member_up", "gauge",
+            "1 where a member of the ordering cluster answers, as one of a quorum.")
+        for member in order.members {
+            out += "lianfen_ordering_member_up{member=\"\(escaped(member.place))\"} \(member.isAnswering ? 1 : 0)\n"
+        }
         return out
     }
 }

@@ -32,7 +32,12 @@ extension Gateway {
             ordering: network?.ordering.map { order in
                 OrderingReport(
                     complaint: order.complaint, bytes: order.bytes, bytesMax: order.bytesMax,
-                    isFilling: order.isFilling, isClosed: order.isClosed)
+                    isFilling: order.isFilling, isClosed: order.isClosed,
+                    members: order.members.map { member in
+                        OrderingReport.Member(
+                            url: member.url, isAnswering: member.isAnswering, silentSince: member.silentSince,
+                            failure: member.failure)
+                    })
             },
             peers: (network?.peers ?? []).map { peer in
                 PeerReport(

@@ -86,13 +86,34 @@ public struct OrderingReport: Sendable {
     /// So full that somebody should look at it; so full that nothing more is ordered.
     public let isFilling: Bool
     public let isClosed: Bool
+    /// None where they are not known.
+    public let members: [Member]
 
-    public init(complaint: String?, bytes: UInt64, bytesMax: UInt64, isFilling: Bool, isClosed: Bool) {
+    public init(
+        complaint: String?, bytes: UInt64, bytesMax: UInt64, isFilling: Bool, isClosed: Bool, members: [Member]
+    ) {
         self.complaint = complaint
         self.bytes = bytes
         self.bytesMax = bytesMax
         self.isFilling = isFilling
         self.isClosed = isClosed
+        self.members = members
+    }
+
+    /// How one of its members is by itself.
+    public struct Member: Sendable {
+        public let url: String
+        public let isAnswering: Bool
+        /// Where it does not answer: since when, and why.
+        public let silentSince: UInt64?
+        public let failure: String?
+
+        public init(url: String, isAnswering: Bool, silentSince: UInt64?, failure: String?) {
+            self.url = url
+            self.isAnswering = isAnswering
+            self.silentSince = silentSince
+            self.failure = failure
+        }
     }
 }
 
@@ -214,14 +235,32 @@ extension Form where Value == NodeReport.Validators {
 }
 
 extension Form where Value == OrderingReport {
+    private static let membersMax = 64
+
     static let ordering = object(
         "The ordering cluster.", Field.optional("complaint", .string(1...4096), "Why the last call to it failed."),
         Field("bytes", .number64, "What it takes on its disks."), Field("bytesMax", .number64, "What it may take."),
         Field("filling", .bool, "So full that somebody should look at it."),
         Field("closed", .bool, "So full that nothing more is ordered."),
-        make: { (complaint, bytes, bytesMax, filling, closed) throws(JSONError) -> OrderingReport in
-            OrderingReport(complaint: complaint, bytes: bytes, bytesMax: bytesMax, isFilling: filling, isClosed: closed)
-        }, parts: { ($0.complaint, $0.bytes, $0.bytesMax, $0.isFilling, $0.isClosed) })
+        Field.optional(
+            "members", Form<OrderingReport.Member>.orderingMember.list(0...membersMax),
+            "Each of its members, asked by itself.", else: []),
+        make: { (complaint, bytes, bytesMax, filling, closed, members) throws(JSONError) -> OrderingReport in
+            OrderingReport(
+                complaint: complaint, bytes: bytes, bytesMax: bytesMax, isFilling: filling, isClosed: closed,
+                members: members)
+        }, parts: { ($0.complaint, $0.bytes, $0.bytesMax, $0.isFilling, $0.isClosed, $0.members) })
+}
+
+extension Form where Value == OrderingReport.Member {
+    static let orderingMember = object(
+        "A member of the ordering cluster.", Field("url", .string(1...1024)),
+        Field("answering", .bool, "Whether it answers, as one of a quorum."),
+        Field.optional("silentSince", .time, "Since when it does not."),
+        Field.optional("failure", .string(1...4096), "Why it does not."),
+        make: { (url, answering, silentSince, failure) throws(JSONError) -> OrderingReport.Member in
+            OrderingReport.Member(url: url, isAnswering: answering, silentSince: silentSince, failure: failure)
+        }, parts: { ($0.url, $0.isAnswering, $0.silentSince, $0.failure) })
 }
 
 extension Form where Value == PeerReport {

@@ -64,8 +64,8 @@ import Wire
             let day: UInt64 = 86_400_000
             func report(
                 overdue: Bool = false, halted: String? = nil, silent: Bool = false, complaint: String? = nil,
-                free: UInt64 = 50 << 30, end: UInt64? = now + 90 * day, madeAt: UInt64? = now - day / 2,
-                failure: String? = nil, age: UInt64 = 3000
+                lost: Bool = false, free: UInt64 = 50 << 30, end: UInt64? = now + 90 * day,
+                madeAt: UInt64? = now - day / 2, failure: String? = nil, age: UInt64 = 3000
             ) -> NodeReport {
                 NodeReport(
                     program: "1", organisation: OrganisationID(1), startedAt: now - 3 * day,
@@ -75,7 +75,14 @@ import Wire
                     validators: NodeReport.Validators(
                         voting: [OrganisationID(1), OrganisationID(2)], quorum: 2),
                     ordering: OrderingReport(
-                        complaint: complaint, bytes: 30_000_000, bytesMax: 2 << 30, isFilling: false, isClosed: false),
+                        complaint: complaint, bytes: 30_000_000, bytesMax: 2 << 30, isFilling: false, isClosed: false,
+                        members: ["d", "e", "f"].map { name in
+                            let isLost = lost && name == "e"
+                            return OrderingReport.Member(
+                                url: "https://\(name).example:2379", isAnswering: !isLost,
+                                silentSince: isLost ? now - 180_000 : nil,
+                                failure: isLost ? "Nobody listens there." : nil)
+                        }),
                     peers: [
                         PeerReport(
                             organisation: OrganisationID(2), url: "https://b.example:8443", height: 10,
@@ -102,7 +109,8 @@ import Wire
             let well = screen(report())
             #expect(well.faults == [])
             for word in [
-                "lag 2", "up 3 days", "30 MB of 2147 MB (1 %)", "90 days", "height 9, verified, 12 h ago, 5000 kB",
+                "lag 2", "up 3 days", "in order; 30 MB of 2147 MB (1 %); 3 members\n", "90 days",
+                "height 9, verified, 12 h ago, 5000 kB",
             ] {
                 #expect(well.text.contains(word), "\(word): \(well.text)")
             }
@@ -111,6 +119,10 @@ import Wire
                 (report(halted: "the disk is full"), "halted: the disk"),
                 (report(silent: true), "peer 2: https://b.example:8443  does not answer: its certificate has expired"),
                 (report(complaint: "nobody answers"), "order: fails: nobody answers"),
+                (
+                    report(lost: true),
+                    "member: https://e.example:2379  does not answer for 3 min: Nobody listens there."
+                ),
                 (report(free: 1 << 30), "disk: 1073 MB free"), (report(end: now + 9 * day), "/etc/node.pem until"),
                 (report(end: now - day), "/etc/node.pem has ended on"),
                 (report(end: nil), "/etc/node.pem cannot be read"),
@@ -121,6 +133,8 @@ import Wire
                 #expect(found.faults.count == 1 && found.faults[0].contains(word), "\(word): \(found.faults)")
                 #expect(found.text.split(separator: "\n").filter { $0.hasPrefix("! ") }.count == 1)
             }
+            let lost = screen(report(lost: true)).text
+            #expect(lost.contains("in order; 30 MB of 2147 MB (1 %); 2 of 3 members answer\n"), "\(lost)")
         }
     }
 }

@@ -15,12 +15,21 @@ import Wire
 @Suite struct ReportTests {
     private static let disk = HostReport.Disk(free: 50 << 30, total: 100 << 30, reserve: 1 << 30)
 
+    /// An ordering cluster of which one member does not answer.
+    private static let oneIsLost: OrderingCondition = {
+        var condition = OrderingCondition()
+        condition.members = ["https://b.example:2379", "https://c.example:2379"].map { OrderingMember(url: $0) }
+        (condition.members[1].silentSince, condition.members[1].failure) = (7, "Nobody listens there.")
+        return condition
+    }()
+
     @Test func onlyThoseWhoLookAfterANodeAreTold() async throws {
         let host = HostReport(
             disk: Self.disk, certificates: [.init(file: "/etc/node.pem", endsAt: 1_900_000_000_000)],
             backup: BackupStanding(failure: .init(reason: "the store is away", at: 5)))
         try await Mall.with(configure: { configuration in
             configuration.host = { host }
+            configuration.network = { NetworkStanding(ordering: Self.oneIsLost, peers: []) }
             configuration.program = "9.9"
         }) { mall in
             try mall.publish()
@@ -40,6 +49,11 @@ import Wire
                 #expect(report.host.disk?.free == host.disk?.free)
                 #expect(report.host.certificates.map(\.endsAt) == [1_900_000_000_000])
                 #expect(report.host.backup == host.backup)
+                let members = try #require(report.ordering).members
+                #expect(members.map(\.url) == Self.oneIsLost.members.map(\.url))
+                #expect(members.map(\.isAnswering) == [true, false])
+                #expect(members.map(\.silentSince) == [nil, 7])
+                #expect(members.map(\.failure) == [nil, "Nobody listens there."])
             }
         }
     }
@@ -125,11 +139,14 @@ import Wire
             configuration.network = {
                 var peer = PeerStanding(organisation: OrganisationID(2), url: "https://b.example")
                 peer.height = 3
-                return NetworkStanding(ordering: OrderingCondition(), peers: [peer])
+                return NetworkStanding(ordering: Self.oneIsLost, peers: [peer])
             }
         }) { mall in
             let text = mall.gateway.metricsText
             for name in named.sorted() { #expect(text.contains("\n\(name)") || text.hasPrefix(name), "\(name)") }
+            for line in ["member=\"b.example:2379\"} 1", "member=\"c.example:2379\"} 0"] {
+                #expect(text.contains("\nlianfen_ordering_member_up{\(line)\n"), "\(line)")
+            }
             #expect(text.contains("lianfen_certificate_ends_seconds{file=\"a \\\"b\\\"\"} 5\n"))
         }
     }

@@ -21,8 +21,12 @@ extension RunningTests {
                 try fleet.start(Self.all)
                 try fleet.found()
                 let cluster = fleet.cluster
+                let node = try #require(fleet.machines[0].process)
+                let member = "The ordering cluster's member \(cluster.endpoints[1])"
                 let certified = try fleet.underLoad(through: Self.all, pauseMax: Self.pauseMax) {
                     try cluster.lose(1)
+                    // Everything goes on, and somebody has to know.
+                    try node.waitFor("\(member) does not answer: ")
                     try fleet.waitForBlocks(5)
                     try cluster.replace(1)
                     // The new one is needed from here on: without it the other two are one.
@@ -30,6 +34,7 @@ extension RunningTests {
                     try fleet.waitForBlocks(5)
                     try cluster.start(0)
                     try cluster.waitUntilHealthy()
+                    try node.waitFor("\(member) answers again.")
                 }
                 #expect(certified > 0)
                 let members = try cluster.control("member", "list").split(separator: "\n")
