@@ -4,8 +4,8 @@ import Ordering
 
 /// Figures of those on whom a node depends.
 extension Metrics {
-    /// Peers are labelled by the number of their organisation, members of the ordering cluster by host and port: of both
-    /// there are few.
+    /// Peers are labelled by the number of their organisation, members of the ordering cluster by their host and port,
+    /// of both of which there are few.
     static func text(_ network: NetworkStanding) -> String {
         var out = ""
         func figures(_ name: String, _ type: String, _ about: String, _ value: (PeerStanding) -> UInt64) {
