@@ -97,7 +97,9 @@ import Wire
                 try mall.accrue(alice, 1, order: "before \(index)")
                 let reply = try mall.submit(
                     mall.signed([.freeze(account: alice.account)], alice.author), headers: [("Prefer", text)])
-                #expect(reply.status == 200, "\(text)")
+                // Whoever asks for it is answered with the node's word, where that comes before the certificate.
+                let statuses = text.contains("respond-async") ? [200, 202] : [200]
+                #expect(statuses.contains(reply.status), "\(text)")
                 try mall.done([.unfreeze(account: alice.account)], alice.author)
             }
         }
