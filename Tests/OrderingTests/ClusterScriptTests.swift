@@ -11,6 +11,11 @@ extension RunningTests {
         @Test func theScriptsClusterOutlivesANodeAndEndsWithoutATrace() throws {
             try withTemporaryDirectory { root in
                 let cluster = try ScriptedCluster(in: root)
+                let nowhere = root.appendingPathComponent("nowhere").path
+                for words in [["kill", "node", "2"], ["status"], ["down"]] {
+                    let asked = try cluster.attempt(words, directory: nowhere)
+                    #expect(asked.code == 3 && asked.errors.contains("there is no cluster in \(nowhere)"), "\(words)")
+                }
                 let running = try cluster.start("run")
                 let (first, begun) = try cluster.waitFor("blocks") {
                     $0.heights.count == 4 && $0.heights.allSatisfy { $0.value > 5 }
@@ -106,6 +111,10 @@ private final class ScriptedCluster {
     }
 
     func attempt(_ words: String..., directory: String? = nil) throws -> (code: Int32, errors: String) {
+        try attempt(words, directory: directory)
+    }
+
+    func attempt(_ words: [String], directory: String?) throws -> (code: Int32, errors: String) {
         let done = try call(words, directory ?? self.directory)
         return (done.code, done.errors)
     }
@@ -154,6 +163,8 @@ private final class ScriptedCluster {
         process.environment = [
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DIR": directory, "PORT": "\(port)",
             "LIANFEN": Child.binary.path,
+            // As an operator has them who looks after a cluster elsewhere; with them etcd's tool would refuse every call.
+            "ETCDCTL_ENDPOINTS": "https://127.0.0.1:1", "ETCDCTL_USER": "root:elsewhere", "ROOT_PASSWORD": "elsewhere",
         ]
         process.standardInput = FileHandle.nullDevice
         // Files, not pipes: what the script starts may hold them.
