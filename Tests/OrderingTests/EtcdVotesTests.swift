@@ -15,11 +15,16 @@ extension EtcdTests {
     @Suite struct EtcdVotesTests {
         private static let chain = "mall"
 
-        /// With users of validators 1 and 2, made as docs/machines.md says.
+        /// With users of validators 1 and 2, made as docs/machines.md says: the second has the password that it had in
+        /// a cluster before, and that of the first is drawn.
         private func withUsers(_ body: (EtcdCluster, (UInt32, String) -> EtcdConfiguration) throws -> Void) throws {
             try withTemporaryDirectory { root in
                 let cluster = try EtcdCluster(in: root, secured: false)
+                let former = "of the cluster before"
+                try "\(former)\n".write(
+                    to: root.appendingPathComponent("lianfen-2.password"), atomically: true, encoding: .utf8)
                 let passwords = try cluster.makeUsers(chain: Self.chain, numbers: [1, 2])
+                #expect(passwords["lianfen-1"]?.count == 48 && passwords["lianfen-2"] == former)
                 try body(cluster) { voter, user in
                     var configuration = cluster.configuration(chain: Self.chain, secured: false)
                     configuration.voter = voter
