@@ -163,7 +163,7 @@ private final class ScriptedCluster {
         process.environment = [
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DIR": directory, "PORT": "\(port)",
             "LIANFEN": Child.binary.path,
-            // As an operator has them who looks after a cluster elsewhere; with them etcd's tool would refuse every call.
+            // As an operator has them who looks after a cluster elsewhere: etcd's tool would refuse every call.
             "ETCDCTL_ENDPOINTS": "https://127.0.0.1:1", "ETCDCTL_USER": "root:elsewhere", "ROOT_PASSWORD": "elsewhere",
         ]
         process.standardInput = FileHandle.nullDevice
