@@ -95,9 +95,10 @@ private final class OnlyOne {
 
     init(_ path: String) throws {
         let file = path + "/backup.lock"
-        descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let made = open(file, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
+        if made >= 0 { Files.giveToOwner(of: path, made) }
+        descriptor = made >= 0 ? made : open(file, O_RDWR | O_NOFOLLOW | O_CLOEXEC)
         guard descriptor >= 0 else { throw Files.failure("write", file) }
-        Files.giveToOwner(of: path, descriptor)
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw CommandError(

@@ -58,7 +58,7 @@ enum Files {
     }
 
     /// What root makes in the directory of another user is that user's: otherwise a node could not read a key that was
-    /// exchanged beside it.
+    /// exchanged beside it. Only for what was made new: anything else there may be a link.
     static func giveToOwner(of directory: String, _ descriptor: Int32) {
         var status = stat()
         guard geteuid() == 0, stat(directory, &status) == 0, status.st_uid != 0 else { return }
@@ -76,7 +76,9 @@ enum Files {
     /// where root writes into its own directory, and that of the directory otherwise.
     static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600) throws {
         let partial = path + ".partial"
-        let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        // A new file of its own, never what another user may have put there: a link would lead root anywhere.
+        unlink(partial)
+        let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw failure("write", path) }
         giveToOwner(of: directory(of: path), descriptor)
         var written = 0

@@ -207,7 +207,9 @@ final class Service {
     /// - Returns: whether they were others than before.
     /// - Throws: where they cannot be used; the doors go on with what they have.
     func rereadTLS() throws -> Bool {
-        guard let tlsFiles, let new = try self.tlsFiles?.read(), new != tls else { return false }
+        guard let tlsFiles else { return false }
+        let new = try tlsFiles.read()
+        guard new != tls else { return false }
         let end = Certificates.end(pem: new.certificate) ?? .max
         guard end > wallClockMilliseconds() else {
             throw CommandError(

@@ -117,6 +117,10 @@ import Testing
             for name in try FileManager.default.subpathsOfDirectory(atPath: sealed.chain) + ["."] {
                 try #require(chown("\(sealed.chain)/\(name)", nobody, nobody) == 0)
             }
+            // Nor is that user given, by a link in the way, what was not its own.
+            let treasure = try sealed.root.write("treasure", "root's\n")
+            let trap = ChainDirectory.votingKeyPath(sealed.chain, OrganisationID(1)) + ".partial"
+            try #require(symlink(treasure, trap) == 0)
             #expect(Call(sealed.change).code == 0)
             try Call.ok(
                 "consortium", "rekey", "--dir", sealed.chain, "--by", "1", "--issuing", "--passphrase-file", sealed.new)
@@ -125,6 +129,8 @@ import Testing
                 #expect(attributes[.ownerAccountID] as? Int == Int(nobody), "\(name)")
                 #expect(attributes[.posixPermissions] as? Int == 0o600)
             }
+            #expect(try FileManager.default.attributesOfItem(atPath: treasure)[.ownerAccountID] as? Int == 0)
+            #expect(try String(contentsOfFile: treasure, encoding: .utf8) == "root's\n")
         }
     }
 
