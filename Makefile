@@ -35,7 +35,6 @@ lint: ## check the layout of the sources
 	@swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks $(wildcard Fuzz)
 
 test: setup lint build unit contract store alerts vectors javascript pages ## run every check: what a change must pass
-	@$(MAKE) sanitize
 	@$(MAKE) fuzz SECONDS=20
 	@$(MAKE) counts
 

@@ -11,7 +11,7 @@ import Storage
 /// A chain of four validators on memory, whose first one makes backups.
 final class Chain {
     let cast = Cast(validators: 4)
-    private let stores = (0..<4).map { _ in SimulatedDisk() }
+    private let stores = (0..<4).map { _ in KeptStore() }
     private var orders: UInt8 = 0
     private let offset = Cast.genesisTime - monotonic()
 
@@ -80,4 +80,21 @@ final class Chain {
 
     /// A file of two pieces.
     static let fileBytes = (0..<(BackupWriter.pieceBytes + 1000)).map { UInt8(truncatingIfNeeded: $0 / 999) }
+}
+
+/// A directory in memory that a node's threads share, and that is there for the next node when one has closed it.
+private final class KeptStore: Store {
+    private let rows = MemoryStore()
+
+    func get(_ column: Column, _ key: [UInt8]) throws(StorageError) -> [UInt8]? { try rows.get(column, key) }
+
+    func scan(
+        _ column: Column, from start: [UInt8]?, descending: Bool, _ body: ([UInt8], [UInt8]) -> Bool
+    ) throws(StorageError) {
+        try rows.scan(column, from: start, descending: descending, body)
+    }
+
+    func write(_ batch: WriteBatch, synced: Bool) throws(StorageError) { try rows.write(batch, synced: synced) }
+
+    func close() {}
 }
