@@ -60,8 +60,8 @@ private struct BackedDirectory {
         try BenchChain.write(chain.genesis.canonicalBytes, to: path + "/chain/genesis")
         try BenchChain.write(
             KeyFile(clear: BenchChain.votingKey(first)).canonicalBytes, to: path + "/chain/nodes/1/voting.key")
-        guard symlink(chain.storePath(first), path + "/chain/nodes/1/db") == 0 else {
-            throw BenchError("directory", "cannot link the ledger: \(String(cString: strerror(errno)))")
+        guard rename(chain.storePath(first), path + "/chain/nodes/1/db") == 0 else {
+            throw BenchError("directory", "cannot move the ledger: \(String(cString: strerror(errno)))")
         }
         let key = SecretKey()
         try BenchChain.write(KeyFile(clear: key).canonicalBytes, to: path + "/recipient.key")
